@@ -1,0 +1,53 @@
+"""What every connector is made with. Import from here, not from the modules behind it."""
+
+from unicart.connectors.kit.connector import (
+    Account,
+    Connector,
+    Credential,
+    Facts,
+    Pull,
+    RawPage,
+    fingerprint,
+    read_cursor,
+    write_cursor,
+)
+from unicart.connectors.kit.dates import parse_utc
+from unicart.connectors.kit.errors import (
+    BadAnswer,
+    ConnectorError,
+    CredentialsRejected,
+    PermissionMissing,
+    PlatformUnavailable,
+    RateLimitedByPlatform,
+    RequestRefused,
+    UnmappableRecord,
+)
+from unicart.connectors.kit.http import Outcome, Session, Throttle
+from unicart.connectors.kit.money import exponent, from_minor_units, per_unit
+
+__all__ = [
+    "Account",
+    "BadAnswer",
+    "Connector",
+    "ConnectorError",
+    "Credential",
+    "CredentialsRejected",
+    "Facts",
+    "Outcome",
+    "PermissionMissing",
+    "PlatformUnavailable",
+    "Pull",
+    "RateLimitedByPlatform",
+    "RawPage",
+    "RequestRefused",
+    "Session",
+    "Throttle",
+    "UnmappableRecord",
+    "exponent",
+    "fingerprint",
+    "from_minor_units",
+    "parse_utc",
+    "per_unit",
+    "read_cursor",
+    "write_cursor",
+]

@@ -1,0 +1,333 @@
+"""The HTTP session of a connector: typed answers, retries, throttling, redaction and errors sorted by what to do.
+
+Only this module and the connectors' ``client.py`` speak HTTP.
+"""
+
+import asyncio
+import ipaddress
+import logging
+import socket
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from enum import Enum
+from typing import Any, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx2
+import msgspec
+import stamina
+
+from unicart.connectors.kit.errors import (
+    BadAnswer,
+    ConnectorError,
+    CredentialsRejected,
+    PermissionMissing,
+    PlatformUnavailable,
+    RateLimitedByPlatform,
+    RequestRefused,
+)
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+MAX_BODY = 128 * 1024 * 1024
+QUOTED_BODY = 300
+LONGEST_WAIT = 60.0
+
+
+class Outcome(Enum):
+    """What an HTTP status of a platform means for us."""
+
+    RETRY = "retry"
+    WAIT = "wait"
+    REJECTED = "rejected"
+    FORBIDDEN = "forbidden"
+    REFUSED = "refused"
+
+
+DEFAULT_OUTCOMES: Mapping[int, Outcome] = {
+    401: Outcome.REJECTED,
+    403: Outcome.FORBIDDEN,
+    408: Outcome.RETRY,
+    425: Outcome.RETRY,
+    429: Outcome.WAIT,
+}
+
+
+class Throttle:
+    """At most ``rate`` requests a second and ``concurrency`` at once, for one connection."""
+
+    def __init__(self, rate: float = 20.0, concurrency: int = 4) -> None:
+        self._interval = 1.0 / rate
+        self._free = asyncio.Semaphore(concurrency)
+        self._next = 0.0
+
+    async def __aenter__(self) -> None:
+        await self._free.acquire()
+        now = time.monotonic()
+        start = max(now, self._next)
+        self._next = start + self._interval
+        await asyncio.sleep(start - now)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._free.release()
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """A platform's successful answer."""
+
+    url: str
+    status: int
+    headers: httpx2.Headers
+    body: bytes
+
+
+class _Retryable(Exception):
+    """Carries the error to report if every retry fails, and the wait that the platform asked for."""
+
+    def __init__(self, error: ConnectorError, wait: float | None = None) -> None:
+        self.error = error
+        self.wait = wait
+
+
+def _backoff(error: Exception) -> bool | float:
+    if not isinstance(error, _Retryable):
+        return False
+    return True if error.wait is None else error.wait
+
+
+class Session:
+    """HTTP to one platform account.
+
+    ``headers`` go with every request and may be changed, by a login for instance. ``refresh``, if set, is called once
+    when the platform answers 401, and the request is then sent again. ``secrets`` never appear in an error or a log.
+    Private and loopback addresses are refused unless ``private_network``. ``patience`` is how many seconds a request
+    may be retried for. Redirects are not followed.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        secrets: tuple[str, ...] = (),
+        throttle: Throttle | None = None,
+        outcomes: Mapping[int, Outcome] | None = None,
+        private_network: bool = False,
+        timeout: float = 30.0,
+        patience: float = 45.0,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.headers = dict(headers or {})
+        self.refresh: Callable[[], Awaitable[None]] | None = None
+        self.throttle = throttle or Throttle()
+        self.outcomes = {**DEFAULT_OUTCOMES, **(outcomes or {})}
+        self._secrets = tuple(secret for secret in secrets if secret)
+        self._private_network = private_network
+        self._patience = patience
+        self._timeout = timeout
+        self._client: httpx2.AsyncClient | None = None
+        self.requests_sent = 0
+
+    async def get(self, path: str, type: type[T], params: Mapping[str, Any] | None = None) -> T:
+        """The decoded answer of a GET. ``params`` with a list value are repeated."""
+        return self.decode(await self.request("GET", path, params=params), type)
+
+    async def post(self, path: str, type: type[T], json: Any = None) -> T:
+        """The decoded answer of a POST with a JSON body."""
+        return self.decode(await self.request("POST", path, json=json), type)
+
+    async def graphql(self, path: str, query: str, type: type[T], variables: Mapping[str, Any] | None = None) -> T:
+        """The decoded ``data`` of a GraphQL request.
+
+        Raises:
+            RequestRefused: the answer has ``errors``; connectors that know their codes catch it and read ``detail``.
+        """
+        reply = await self.request("POST", path, json={"query": query, "variables": dict(variables or {})})
+        answer = self.decode(reply, _GraphQLAnswer)
+        if answer.errors:
+            text = self._redact(msgspec.json.encode(answer.errors).decode())
+            message = f"The platform refused the query: {answer.errors[0].message}"
+            raise RequestRefused(self._redact(message), detail=text, url=reply.url, status=reply.status)
+        return self._decode(bytes(answer.data), type, reply.url)
+
+    def decode(self, reply: Reply, type: type[T]) -> T:
+        """The body of ``reply`` as ``type``.
+
+        Raises:
+            BadAnswer: it is not JSON, or not of that shape.
+        """
+        return self._decode(reply.body, type, reply.url)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """Send one request, retrying what is worth it.
+
+        Raises:
+            ConnectorError: the kind says what to do next.
+        """
+        url = path if path.startswith(("http://", "https://")) else f"{self.base_url}{path}"
+        refreshed = False
+        while True:
+            try:
+                return await self._with_retries(method, url, params, json, headers)
+            except CredentialsRejected:
+                if refreshed or self.refresh is None:
+                    raise
+                refreshed = True
+                await self.refresh()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            await self._client.aclose()
+
+    async def _with_retries(
+        self, method: str, url: str, params: Mapping[str, Any] | None, json: Any, headers: Mapping[str, str] | None
+    ) -> Reply:
+        try:
+            async for attempt in stamina.retry_context(
+                on=_backoff, attempts=8, timeout=self._patience, wait_initial=0.25, wait_max=10.0, wait_jitter=0.5
+            ):
+                with attempt:
+                    async with self.throttle:
+                        return await self._send(method, url, params, json, headers)
+        except _Retryable as exhausted:
+            raise exhausted.error from exhausted.__cause__
+        raise AssertionError("unreachable")
+
+    async def _send(
+        self, method: str, url: str, params: Mapping[str, Any] | None, json: Any, headers: Mapping[str, str] | None
+    ) -> Reply:
+        shown = self._shown(url)
+        await self._check_target(url)
+        content = None if json is None else msgspec.json.Encoder(decimal_format="number").encode(json)
+        sent_headers = {"accept": "application/json", **self.headers, **(headers or {})}
+        if content is not None:
+            sent_headers.setdefault("content-type", "application/json")
+        self.requests_sent += 1
+        try:
+            async with self._open().stream(
+                method, url, params=params, content=content, headers=sent_headers
+            ) as response:
+                body = await self._read(response, shown)
+        except httpx2.TimeoutException as error:
+            slow = PlatformUnavailable(f"{shown} did not answer within {self._timeout:g} s.", repr(error), shown)
+            raise _Retryable(slow) from error
+        except httpx2.TransportError as error:
+            down = PlatformUnavailable(f"{shown} cannot be reached: {error or type(error).__name__}", repr(error), shown)
+            raise _Retryable(down) from error
+        except (httpx2.InvalidURL, httpx2.HTTPError) as error:
+            raise BadAnswer(f"{shown} cannot be requested: {error}", repr(error), shown) from error
+        log.debug("%s %s %s", method, shown, response.status_code)
+        if not 200 <= response.status_code < 300:
+            self._raise(response, body, shown)
+        return Reply(shown, response.status_code, response.headers, body)
+
+    async def _read(self, response: httpx2.Response, shown: str) -> bytes:
+        parts, size = [], 0
+        async for part in response.aiter_bytes():
+            size += len(part)
+            if size > MAX_BODY:
+                raise BadAnswer(f"{shown} sent more than {MAX_BODY >> 20} MB.", url=shown)
+            parts.append(part)
+        return b"".join(parts)
+
+    def _raise(self, response: httpx2.Response, body: bytes, shown: str) -> None:
+        status = response.status_code
+        quoted = self._redact(body[:QUOTED_BODY].decode("utf-8", "replace"))
+        default = Outcome.RETRY if status >= 500 else Outcome.REFUSED
+        outcome = self.outcomes.get(status, default)
+        if outcome is Outcome.RETRY:
+            down = PlatformUnavailable(f"{shown} answered {status}.", quoted, shown)
+            raise _Retryable(down, _retry_after(response))
+        if outcome is Outcome.WAIT:
+            wait = _retry_after(response)
+            limited = RateLimitedByPlatform(f"{shown} limits our requests (status {status}).", quoted, shown, wait)
+            if wait is not None and wait > min(LONGEST_WAIT, self._patience):
+                raise limited
+            raise _Retryable(limited, wait)
+        if outcome is Outcome.REJECTED:
+            message = f"{shown} does not accept the credentials (status {status}). Renew them on the connection."
+            raise CredentialsRejected(message, quoted, shown)
+        if outcome is Outcome.FORBIDDEN:
+            message = f"{shown} needs a permission that the credentials lack (status {status}). Grant it on the platform."
+            raise PermissionMissing(message, quoted, shown)
+        where = response.headers.get("location")
+        if where:
+            raise RequestRefused(
+                f"{shown} redirects to {self._shown(where)}. Use that URL for the connection.", quoted, shown, status
+            )
+        raise RequestRefused(f"{shown} refused the request (status {status}): {quoted}", quoted, shown, status)
+
+    async def _check_target(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise RequestRefused(f"{self._shown(url)!r} is not an http or https URL. Correct the connection's URL.")
+        if self._private_network:
+            return
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(
+                parts.hostname, parts.port or 443, type=socket.SOCK_STREAM
+            )
+        except OSError as error:
+            down = PlatformUnavailable(f"{parts.hostname} cannot be resolved: {error}", repr(error), self._shown(url))
+            raise _Retryable(down) from error
+        if not all(ipaddress.ip_address(entry[4][0]).is_global for entry in found):
+            raise RequestRefused(
+                f"{parts.hostname} is on a private network, which this connection may not reach. "
+                "An operator can allow it: unicart connection add … --allow-private-network",
+                url=self._shown(url),
+            )
+
+    def _open(self) -> httpx2.AsyncClient:
+        if self._client is None:
+            self._client = httpx2.AsyncClient(
+                timeout=self._timeout, follow_redirects=False, headers={"user-agent": "unicart"}
+            )
+        return self._client
+
+    def _decode(self, body: bytes, type: type[T], url: str) -> T:
+        try:
+            return msgspec.json.decode(body, type=type)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            quoted = self._redact(body[:QUOTED_BODY].decode("utf-8", "replace"))
+            raise BadAnswer(
+                f"{url} answered something that is not what the platform documents: {error}", quoted, url
+            ) from error
+
+    def _shown(self, url: str) -> str:
+        """``url`` without user, query and fragment, safe to show."""
+        parts = urlsplit(url)
+        host = parts.netloc.rpartition("@")[2]
+        return self._redact(urlunsplit((parts.scheme, host, parts.path, "", "")))
+
+    def _redact(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+
+class _GraphQLError(msgspec.Struct):
+    message: str
+    extensions: dict[str, Any] | None = None
+    path: list[str | int] | None = None
+
+
+class _GraphQLAnswer(msgspec.Struct):
+    data: msgspec.Raw = msgspec.Raw(b"null")
+    errors: list[_GraphQLError] = []
+
+
+def _retry_after(response: httpx2.Response) -> float | None:
+    try:
+        return max(float(response.headers["retry-after"]), 0.0)
+    except (KeyError, ValueError):
+        return None

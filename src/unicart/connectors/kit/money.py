@@ -1,0 +1,42 @@
+"""Money of platforms: always Decimal, never a binary float."""
+
+from decimal import Decimal
+
+_EXPONENTS = {
+    **dict.fromkeys(
+        "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(),
+        0,
+    ),
+    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
+    **dict.fromkeys("CLF UYW".split(), 4),
+}
+_PER_UNIT_PLACES = Decimal("0.000001")
+
+
+def exponent(currency: str) -> int:
+    """How many decimals the currency has by ISO 4217: 2 for USD, 0 for JPY, 3 for KWD."""
+    return _EXPONENTS.get(currency.upper(), 2)
+
+
+def from_minor_units(amount: int, currency: str) -> Decimal:
+    """``amount`` of cents (or what the currency has) in major units: 1349 USD cents become 13.49."""
+    return Decimal(amount).scaleb(-exponent(currency))
+
+
+def per_unit(total: Decimal, quantity: int) -> Decimal:
+    """A line's amount per unit: exact where the division is, else rounded to six decimals.
+
+    A line of quantity zero (all of it cancelled) has the amount zero per unit.
+    """
+    if quantity == 0:
+        return Decimal(0)
+    share = (total / quantity).quantize(_PER_UNIT_PLACES)
+    places = max(-int(total.as_tuple().exponent), 0)
+    return _trim(share, places)
+
+
+def _trim(amount: Decimal, places: int) -> Decimal:
+    """``amount`` without trailing zeros, but with at least ``places`` decimals."""
+    shortest = amount.normalize()
+    decimals = max(-int(shortest.as_tuple().exponent), places, 0)
+    return amount.quantize(Decimal(1).scaleb(-decimals))

@@ -1,0 +1,200 @@
+"""The filter grammar of the list routes: ``field=value`` and ``field[operator]=value``.
+
+A resource declares its filters once, as `FilterField`s. Query parsing (here), the OpenAPI parameters, the SQL and the
+choice of index all derive from that declaration.
+"""
+
+from collections.abc import Iterable
+from enum import Enum
+
+import msgspec
+
+from unicart.contract.common import DATE_FORMAT, parse_date
+from unicart.contract.errors import InvalidRequest
+
+MAX_LIMIT = 1000
+MAX_VALUES = 100
+
+
+class Operator(str, Enum):
+    """What a filter compares by. A field without an operator means ``eq``."""
+
+    EQ = "eq"
+    NEQ = "neq"
+    GT = "gt"
+    GTE = "gte"
+    LT = "lt"
+    LTE = "lte"
+    IN = "in"
+    NIN = "nin"
+    CONTAINS = "contains"
+    NOT_CONTAINS = "not_contains"
+
+
+class Kind(Enum):
+    """What a field's values are."""
+
+    DATE = "date"
+    TEXT = "text"
+    ENUM = "enum"
+    TAGS = "tags"
+
+
+LIST_OPERATORS = frozenset({Operator.IN, Operator.NIN})
+DATE_OPERATORS = tuple(Operator)[:8]
+MATCH_OPERATORS = (Operator.EQ, Operator.NEQ, Operator.IN, Operator.NIN)
+TAG_OPERATORS = (Operator.CONTAINS, Operator.NOT_CONTAINS)
+
+
+class FilterField(msgspec.Struct, frozen=True, kw_only=True):
+    """One filterable field of a resource. ``values`` are the allowed ones of an enum."""
+
+    name: str
+    kind: Kind
+    operators: tuple[Operator, ...]
+    description: str
+    example: str
+    values: tuple[str, ...] = ()
+
+    def takes_list(self, operator: Operator) -> bool:
+        """Whether the parameter holds several values, comma-separated or repeated."""
+        return operator in LIST_OPERATORS or self.kind is Kind.TAGS
+
+    def parameters(self) -> Iterable[tuple[str, Operator]]:
+        """Each query parameter of this field with its operator, the bare one first."""
+        if Operator.EQ in self.operators:
+            yield self.name, Operator.EQ
+        for operator in self.operators:
+            yield f"{self.name}[{operator.value}]", operator
+
+
+class Condition(msgspec.Struct, frozen=True):
+    """One parsed filter. Dates are epoch seconds, everything else text."""
+
+    field: FilterField
+    operator: Operator
+    values: tuple[str | int, ...]
+
+
+class ListQuery(msgspec.Struct, frozen=True):
+    """A parsed list request. With ``ids``, nothing else counts."""
+
+    limit: int = MAX_LIMIT
+    page_token: str | None = None
+    ids: tuple[str, ...] | None = None
+    conditions: tuple[Condition, ...] = ()
+
+
+class FilterSet:
+    """The filters of one resource, and the parser of its query strings."""
+
+    def __init__(self, fields: tuple[FilterField, ...]) -> None:
+        self.fields = fields
+        self._parameters = {name: (field, op) for field in fields for name, op in field.parameters()}
+
+    def parse(self, pairs: Iterable[tuple[str, str]]) -> ListQuery:
+        """Read decoded query ``pairs`` in the order in which they came.
+
+        Raises:
+            InvalidRequest: naming every parameter that is unknown, malformed or given twice.
+        """
+        given: dict[str, list[str]] = {}
+        for name, value in pairs:
+            given.setdefault(name, []).append(value)
+        if not given:
+            return ListQuery()
+        if "ids[in]" in given:
+            return ListQuery(ids=_parse_ids(given["ids[in]"]))
+        problems: dict[str, list[str]] = {}
+        limit, page_token = MAX_LIMIT, None
+        conditions: list[Condition] = []
+        for name, values in given.items():
+            try:
+                if name == "limit":
+                    limit = parse_limit(_single(values))
+                elif name == "page_token":
+                    page_token = _single(values)
+                else:
+                    conditions.append(self._condition(name, values))
+            except ValueError as error:
+                problems[name] = [str(error)]
+        if problems:
+            raise InvalidRequest("query", problems)
+        return ListQuery(limit=limit, page_token=page_token, conditions=tuple(conditions))
+
+    def _condition(self, name: str, values: list[str]) -> Condition:
+        if name not in self._parameters:
+            raise ValueError(self._unknown(name))
+        field, operator = self._parameters[name]
+        texts = split_list(values) if field.takes_list(operator) else [_single(values)]
+        return Condition(field, operator, tuple(_parse_value(field, text) for text in texts))
+
+    def _unknown(self, name: str) -> str:
+        base = name.partition("[")[0]
+        for field in self.fields:
+            if field.name == base:
+                allowed = ", ".join(parameter for parameter, _ in field.parameters())
+                return f"is not a known operator of {base}. Use one of: {allowed}"
+        return "is not a known parameter"
+
+
+def parse_limit(text: str) -> int:
+    """A page size of 1 to 1000.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:5]) <= MAX_LIMIT and len(text) <= 4):
+        raise ValueError(f"must be a whole number from 1 to {MAX_LIMIT}")
+    return int(text)
+
+
+def split_list(values: list[str]) -> list[str]:
+    """The distinct values of a comma-separated or repeated parameter, in order.
+
+    Raises:
+        ValueError: an empty value, or more than 100.
+    """
+    texts = list(dict.fromkeys(text for value in values for text in value.split(",")))
+    if "" in texts:
+        raise ValueError("must not hold an empty value")
+    if len(texts) > MAX_VALUES:
+        raise ValueError(f"must hold at most {MAX_VALUES} values, got {len(texts)}")
+    return texts
+
+
+def _parse_ids(values: list[str]) -> tuple[str, ...]:
+    try:
+        return tuple(_text(text) for text in split_list(values))
+    except ValueError as error:
+        raise InvalidRequest("query", {"ids[in]": [str(error)]}) from None
+
+
+def _single(values: list[str]) -> str:
+    if len(values) > 1:
+        raise ValueError("must be given only once")
+    return values[0]
+
+
+def _parse_value(field: FilterField, text: str) -> str | int:
+    if field.kind is Kind.DATE:
+        return parse_date(text)
+    if field.kind is Kind.ENUM and text not in field.values:
+        raise ValueError(f"must be one of: {', '.join(field.values)}")
+    return _text(text)
+
+
+def _text(text: str) -> str:
+    if not text:
+        raise ValueError("must not be empty")
+    if "\x00" in text:
+        raise ValueError("must not hold a NUL character")
+    return text
+
+
+def date_field(name: str, description: str, example: str) -> FilterField:
+    """A date filter with all eight date operators."""
+    form = f"The form is always {DATE_FORMAT} (UTC)."
+    return FilterField(
+        name=name, kind=Kind.DATE, operators=DATE_OPERATORS, description=f"{description} {form}", example=example
+    )
