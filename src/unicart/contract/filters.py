@@ -5,7 +5,7 @@ choice of index all derive from that declaration.
 """
 
 from collections.abc import Iterable
-from enum import Enum
+from enum import Enum, StrEnum
 
 import msgspec
 
@@ -16,7 +16,7 @@ MAX_LIMIT = 1000
 MAX_VALUES = 100
 
 
-class Operator(str, Enum):
+class Operator(StrEnum):
     """What a filter compares by. A field without an operator means ``eq``."""
 
     EQ = "eq"

@@ -5,7 +5,7 @@ All money of an order is in its ``invoice_currency_code``. All dates are UTC, wh
 
 from datetime import datetime
 from decimal import Decimal
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ import msgspec
 from unicart.contract.common import Address, Tag, whole_second
 
 
-class OrderStatus(str, Enum):
+class OrderStatus(StrEnum):
     """Where an order stands. ``other`` is any state without a counterpart; ``raw_status`` then tells it."""
 
     OPEN = "open"
@@ -27,7 +27,7 @@ class OrderStatus(str, Enum):
     OTHER = "other"
 
 
-class ShipmentStatus(str, Enum):
+class ShipmentStatus(StrEnum):
     """Where a shipment or a shipping group stands."""
 
     OPEN = "open"

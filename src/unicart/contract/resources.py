@@ -1,6 +1,6 @@
 """The three resources of the Cart API: their records, filters and functions."""
 
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -21,7 +21,7 @@ from unicart.contract.warehouses import CartWarehouse, Warehouse
 Record = Order | Product | Warehouse
 
 
-class Function(str, Enum):
+class Function(StrEnum):
     """What a connection can do, by the names that schedules, errors and ``available_actions`` use."""
 
     GET_ORDERS = "get_orders"

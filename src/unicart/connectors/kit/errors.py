@@ -46,7 +46,7 @@ class PermissionMissing(ConnectorError):
 
 
 class RequestRefused(ConnectorError):
-    """The platform refused the request for a reason that repeating it does not change. ``status`` is its HTTP status."""
+    """The platform refused the request, and repeating it does not change that. ``status`` is its HTTP status."""
 
     def __init__(self, message: str, detail: str = "", url: str = "", status: int = 0) -> None:
         super().__init__(message, detail, url)

@@ -222,7 +222,9 @@ class Session:
             slow = PlatformUnavailable(f"{shown} did not answer within {self._timeout:g} s.", repr(error), shown)
             raise _Retryable(slow) from error
         except httpx2.TransportError as error:
-            down = PlatformUnavailable(f"{shown} cannot be reached: {error or type(error).__name__}", repr(error), shown)
+            down = PlatformUnavailable(
+                f"{shown} cannot be reached: {error or type(error).__name__}", repr(error), shown
+            )
             raise _Retryable(down) from error
         except (httpx2.InvalidURL, httpx2.HTTPError) as error:
             raise BadAnswer(f"{shown} cannot be requested: {error}", repr(error), shown) from error
@@ -258,7 +260,9 @@ class Session:
             message = f"{shown} does not accept the credentials (status {status}). Renew them on the connection."
             raise CredentialsRejected(message, quoted, shown)
         if outcome is Outcome.FORBIDDEN:
-            message = f"{shown} needs a permission that the credentials lack (status {status}). Grant it on the platform."
+            message = (
+                f"{shown} needs a permission that the credentials lack (status {status}). Grant it on the platform."
+            )
             raise PermissionMissing(message, quoted, shown)
         where = response.headers.get("location")
         if where:

@@ -1,0 +1,93 @@
+"""What the two databases have in common: reads, and write transactions that are all or nothing."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from sqlalchemy.sql import ClauseElement
+
+from unicart.contract.errors import Unavailable
+from unicart.store.statements import Statement, compile_statement
+
+Row = tuple[Any, ...]
+
+
+class StoreUnavailable(Unavailable):
+    """The database is locked, full, read-only or unreachable. Nothing of the transaction was written."""
+
+
+class Transaction(ABC):
+    """One write transaction; it commits when its block ends and rolls back when the block raises."""
+
+    def __init__(self, database: "Database") -> None:
+        self.database = database
+
+    @abstractmethod
+    async def fetch(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
+        """All rows of ``statement``."""
+
+    @abstractmethod
+    async def run_many(self, statement: Statement, values: Iterable[Mapping[str, Any]]) -> None:
+        """Run ``statement`` once for each of ``values``."""
+
+    async def run(self, statement: Statement, values: Mapping[str, Any]) -> None:
+        """Run ``statement`` for its effect."""
+        await self.run_many(statement, [values])
+
+    async def execute(self, expression: ClauseElement, **values: Any) -> list[Row]:
+        """Compile and run ``expression``, and return its rows."""
+        return await self.fetch(self.database.compile(expression), values)
+
+
+class Database(ABC):
+    """A store. Every method may raise `StoreUnavailable`."""
+
+    dialect: str
+
+    def __init__(self) -> None:
+        self.statements: dict[Any, Statement] = {}
+        """Statements compiled so far, by what their text depends on."""
+
+    @abstractmethod
+    async def fetch(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
+        """All rows of ``statement``, outside any write transaction."""
+
+    @abstractmethod
+    def write(self) -> AbstractAsyncContextManager[Transaction]:
+        """Begin a write transaction."""
+
+    @abstractmethod
+    async def version(self) -> tuple[int, int] | None:
+        """A pair that differs whenever anything was committed since; null where the database cannot tell cheaply."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Close all connections."""
+
+    def compile(self, expression: ClauseElement) -> Statement:
+        """``expression`` as a statement of this database."""
+        return compile_statement(expression, self.dialect)
+
+    async def execute(self, expression: ClauseElement, **values: Any) -> list[Row]:
+        """Compile and run ``expression``, and return its rows."""
+        return await self.fetch(self.compile(expression), values)
+
+
+async def open_database(url: str) -> Database:
+    """The store at ``url``: ``sqlite:///path`` or ``postgresql://…``, migrated by `unicart.store.migrate` before.
+
+    Raises:
+        ValueError: another kind of URL.
+        StoreUnavailable: it cannot be opened.
+    """
+    scheme, _, rest = url.partition("://")
+    if scheme == "sqlite":
+        from unicart.store.sqlite import SQLite
+
+        return SQLite(rest.removeprefix("/"))
+    if scheme in ("postgresql", "postgres"):
+        from unicart.store.postgres import Postgres
+
+        return await Postgres.open(url)
+    raise ValueError(f"database URL {url.partition('@')[2] or url!r}: use sqlite:///path or postgresql://host/name")

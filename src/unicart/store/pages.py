@@ -1,0 +1,477 @@
+"""Keyset pages of a list query.
+
+A walk goes through one index in the order (date, id) from a position on. The filters decide which:
+
+- **arms**: ranges of an index whose leading columns the filters fix (``status[in]=open,processing`` is two ranges); several
+  are merged by key, and documents are fetched for the merged keys only. Nothing is read that is not returned.
+- **residual** conditions, which no index range expresses together with the order (``status[neq]``, a bound on another date),
+  are checked row by row, in windows of bounded size, so that no statement runs for long. Should a window come out thin, the
+  conditions' own indexes are asked whether one of them is selective; if so its matches are fetched and sorted instead.
+"""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    exists,
+    func,
+    literal_column,
+    select,
+    tuple_,
+    union_all,
+)
+
+from unicart.contract.filters import Condition, Kind, ListQuery, Operator
+from unicart.contract.orders import OrderStatus
+from unicart.contract.resources import Resource
+from unicart.store.database import Database, Row
+from unicart.store.statements import Statement
+from unicart.store.tables import RECORDS, record_tags
+
+DATES = {
+    "created_date": "created",
+    "updated_date": "updated",
+    "trackstar_created_date": "trackstar_created",
+    "trackstar_updated_date": "trackstar_updated",
+}
+EARLIEST, LATEST = -(1 << 60), 1 << 60
+MAX_ARMS = 100
+WINDOW_FACTOR, MAX_WINDOW = 4, 8192
+FEW = 2000
+
+_LOWER = (Operator.GT, Operator.GTE, Operator.EQ, Operator.IN)
+_BOUNDS = (Operator.GT, Operator.GTE, Operator.LT, Operator.LTE, Operator.EQ)
+
+
+class Position(msgspec.Struct, frozen=True):
+    """A place in a walk: the date (epoch seconds) and id of the last record that was returned."""
+
+    date: int
+    id: str
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Documents in order, and the position to go on from; null at the end."""
+
+    documents: list[bytes]
+    next: Position | None
+
+
+class _Arm(msgspec.Struct, frozen=True):
+    """One range: the values of the index's leading columns, and the dates it spans (both included)."""
+
+    prefix: tuple[str, ...]
+    low: int
+    high: int
+
+
+class _Plan(msgspec.Struct, frozen=True):
+    sort: str
+    source: str
+    columns: tuple[str, ...]
+    arms: tuple[_Arm, ...]
+    residual: tuple[Condition, ...]
+
+
+def sort_field(query: ListQuery) -> str:
+    """The date field whose order the walk follows (decision 12 of the contract).
+
+    A lower bound on ``updated_date`` or ``trackstar_updated_date`` and none on ``created_date`` makes it that field (the
+    first of the two); otherwise it is ``created_date``. ``eq`` and ``in`` are lower bounds too.
+    """
+    bounded = {condition.field.name for condition in query.conditions if condition.operator in _LOWER}
+    if "created_date" not in bounded:
+        for name in ("updated_date", "trackstar_updated_date"):
+            if name in bounded:
+                return name
+    return "created_date"
+
+
+class Walk:
+    """A list query on its way through one connection's records of one resource, from ``after`` on."""
+
+    def __init__(
+        self,
+        database: Database,
+        connection_key: int,
+        resource: Resource,
+        query: ListQuery,
+        after: Position | None = None,
+    ) -> None:
+        self._database = database
+        self._connection_key = connection_key
+        self._resource = resource
+        self._table = RECORDS[resource.name]
+        self._query = query
+        self._after = after or Position(EARLIEST, "")
+        self._plan = _plan(resource, query)
+        self._few: Condition | None = None
+        self._probed = False
+
+    async def page(self, limit: int) -> Page:
+        """The next ``limit`` documents."""
+        if self._query.ids is not None:
+            return await self._by_ids(self._query.ids)
+        if not self._plan.arms:
+            return Page([], None)
+        rows = await self._rows(limit + 1)
+        if len(rows) <= limit:
+            return Page([row[2] for row in rows], None)
+        last = rows[limit - 1]
+        self._after = Position(last[0], last[1])
+        del rows[limit:]
+        return Page([row[2] for row in rows], self._after)
+
+    async def batches(self, size: int) -> AsyncIterator[list[bytes]]:
+        """All remaining documents, at most ``size`` at a time."""
+        more = True
+        while more:
+            page = await self.page(size)
+            more = page.next is not None
+            if page.documents:
+                yield page.documents
+
+    async def _rows(self, count: int) -> list[Row]:
+        if not self._plan.residual:
+            return await self._fetch(_Shape(self._plan), {"count": count}, self._after)
+        if self._few is not None:
+            return await self._fetch_few(count)
+        return await self._windows(count)
+
+    async def _windows(self, count: int) -> list[Row]:
+        rows: list[Row] = []
+        after, window = self._after, count * WINDOW_FACTOR
+        while True:
+            missing = count - len(rows)
+            values = {"count": missing, "window": window}
+            rows += await self._fetch(_Shape(self._plan, windowed=True), values, after)
+            if len(rows) >= count:
+                return rows
+            ends = await self._fetch(_Shape(self._plan, end=True), {"skip": window - 1}, after)
+            if not ends:
+                return rows
+            if not self._probed:
+                self._probed = True
+                self._few = await self._selective()
+                if self._few is not None:
+                    return await self._fetch_few(count)
+            after = Position(ends[0][0], ends[0][1])
+            window = min(window * 2, MAX_WINDOW)
+            await asyncio.sleep(0)
+
+    async def _selective(self) -> Condition | None:
+        """A condition whose own index says that few records meet it."""
+        for condition in self._query.conditions:
+            statement = _probe(self._database, self._resource, condition)
+            if statement is None:
+                continue
+            values = {"tenant": self._connection_key, "few": FEW + 1, **_condition_values([condition])}
+            if (await self._database.fetch(statement, values))[0][0] <= FEW:
+                return condition
+        return None
+
+    async def _fetch_few(self, count: int) -> list[Row]:
+        if self._few is None:
+            raise AssertionError("no selective condition")
+        conditions = self._query.conditions
+        statement = _few(self._database, self._resource, self._plan.sort, self._few, conditions)
+        values = {
+            "tenant": self._connection_key,
+            "count": count,
+            "after_date": self._after.date,
+            "after_id": self._after.id,
+            **_condition_values(conditions),
+            **_condition_values([self._few], "few_"),
+        }
+        return list(await self._database.fetch(statement, values))
+
+    async def _by_ids(self, ids: Sequence[str]) -> Page:
+        statement = _by_ids(self._database, self._table, len(ids))
+        values = {"tenant": self._connection_key, **{f"id_{number}": id for number, id in enumerate(ids)}}
+        return Page([row[0] for row in await self._database.fetch(statement, values)], None)
+
+    async def _fetch(self, shape: "_Shape", values: Mapping[str, Any], after: Position) -> list[Row]:
+        statement = shape.statement(self._database, self._table)
+        bound: dict[str, Any] = {"tenant": self._connection_key, **values, **_condition_values(self._plan.residual)}
+        for number, arm in enumerate(self._plan.arms):
+            start = after if after.date >= arm.low else Position(arm.low, "")
+            bound[f"date_{number}"], bound[f"id_{number}"], bound[f"high_{number}"] = start.date, start.id, arm.high
+            for column, value in zip(self._plan.columns, arm.prefix, strict=True):
+                bound[f"{column}_{number}"] = value
+        return list(await self._database.fetch(statement, bound))
+
+
+# --- from a query to a plan -------------------------------------------------------------------------------------------
+
+
+def _plan(resource: Resource, query: ListQuery) -> _Plan:
+    name = sort_field(query)
+    sort = DATES[name]
+    on_sort = [condition for condition in query.conditions if condition.field.name == name]
+    rest = [condition for condition in query.conditions if condition.field.name != name]
+    spans, left = _spans(on_sort)
+    source, columns, prefixes, used = _prefixes(sort, rest)
+    if len(prefixes) * len(spans) > MAX_ARMS and len(spans) > 1:
+        left = [*left, *(condition for condition in on_sort if condition not in left)]
+        spans = [(spans[0][0], spans[-1][1])]
+    arms = tuple(_Arm(prefix, low, high) for prefix, (low, high) in itertools.product(prefixes, spans))
+    residual = (*left, *(condition for condition in rest if condition not in used))
+    return _Plan(sort, source or resource.name, columns, arms, residual)
+
+
+def _spans(conditions: Iterable[Condition]) -> tuple[list[tuple[int, int]], list[Condition]]:
+    """The ranges of the sort date that the conditions allow, in order, and the conditions these do not express."""
+    low, high = EARLIEST, LATEST
+    points: set[int] | None = None
+    left: list[Condition] = []
+    for condition in conditions:
+        values = [int(value) for value in condition.values]
+        match condition.operator:
+            case Operator.GT:
+                low = max(low, values[0] + 1)
+            case Operator.GTE:
+                low = max(low, values[0])
+            case Operator.LT:
+                high = min(high, values[0] - 1)
+            case Operator.LTE:
+                high = min(high, values[0])
+            case Operator.EQ | Operator.IN:
+                points = set(values) if points is None else points & set(values)
+            case _:
+                left.append(condition)
+    if points is not None:
+        return [(point, point) for point in sorted(points) if low <= point <= high], left
+    return ([(low, high)] if low <= high else []), left
+
+
+_Prefixes = tuple[str | None, tuple[str, ...], list[tuple[str, ...]], list[Condition]]
+
+
+def _prefixes(sort: str, conditions: Sequence[Condition]) -> _Prefixes:
+    """The most selective index that leads to ``sort``: its leading columns, their values, and the conditions it meets."""
+    statuses, by_status = _allowed_statuses(conditions)
+    customers, by_customer = _equal_to(conditions, "warehouse_customer_id")
+    numbers, by_number = _equal_to(conditions, "order_number")
+    if by_number and sort == "created":
+        return None, ("order_number",), [(number,) for number in numbers], by_number
+    if by_customer and sort != "trackstar_updated" and len(customers) * len(statuses) <= MAX_ARMS:
+        columns = ("warehouse_customer_id", "status")
+        return None, columns, list(itertools.product(customers, statuses)), [*by_customer, *by_status]
+    tagged = [c for c in conditions if c.field.kind is Kind.TAGS and c.operator is Operator.CONTAINS]
+    if tagged and sort == "created":
+        met = [condition for condition in tagged[:1] if len(condition.values) == 1]
+        return "record_tags", ("tag",), [(str(tagged[0].values[0]),)], met
+    if by_status and sort != "trackstar_updated":
+        return None, ("status",), [(status,) for status in statuses], by_status
+    return None, (), [()], []
+
+
+def _allowed_statuses(conditions: Iterable[Condition]) -> tuple[list[str], list[Condition]]:
+    allowed = [status.value for status in OrderStatus]
+    met = [condition for condition in conditions if condition.field.name == "status"]
+    for condition in met:
+        keep = condition.operator in (Operator.EQ, Operator.IN)
+        allowed = [status for status in allowed if (status in condition.values) == keep]
+    return allowed, met
+
+
+def _equal_to(conditions: Iterable[Condition], name: str) -> tuple[list[str], list[Condition]]:
+    """The values that ``eq`` and ``in`` conditions on the field leave, and those conditions."""
+    met = [c for c in conditions if c.field.name == name and c.operator in (Operator.EQ, Operator.IN)]
+    sets = [dict.fromkeys(str(value) for value in condition.values) for condition in met]
+    left = [value for value in sets[0] if all(value in other for other in sets)] if sets else []
+    return left, met
+
+
+# --- from a plan to SQL -----------------------------------------------------------------------------------------------
+
+
+class _Shape(msgspec.Struct, frozen=True):
+    """What the text of a page's statement depends on.
+
+    ``windowed`` checks residual conditions on the first ``:window`` keys only; ``end`` asks for the key at the window's end.
+    """
+
+    plan: _Plan
+    windowed: bool = False
+    end: bool = False
+
+    def statement(self, database: Database, table: Table) -> Statement:
+        """The compiled statement, compiled once for each shape."""
+        plan = self.plan
+        residual = tuple((c.field.name, c.operator, len(c.values)) for c in plan.residual)
+        key = (table.name, plan.sort, plan.source, plan.columns, len(plan.arms), residual, self.windowed, self.end)
+        if key not in database.statements:
+            database.statements[key] = database.compile(self._select(database.dialect, table))
+        return database.statements[key]
+
+    def _select(self, dialect: str, table: Table) -> Select[Any]:
+        plan = self.plan
+        if len(plan.arms) == 1 and plan.source == table.name and not self.windowed and not self.end:
+            return self._arm(dialect, table, 0, table.c.doc).order_by("date", "id").limit(bindparam("count"))
+        row: ColumnElement[Any] = literal_column("rowid") if dialect == "sqlite" else literal_column("NULL::int")
+        arms = [self._arm(dialect, table, number, row.label("row")) for number in range(len(plan.arms))]
+        merged: Any = union_all(*arms) if len(arms) > 1 else arms[0]
+        if self.end:
+            return merged.order_by("date", "id").limit(1).offset(bindparam("skip"))  # type: ignore[no-any-return]
+        size: ColumnElement[Any] = bindparam("window" if self.windowed else "count")
+        keys = merged.order_by("date", "id").limit(size).subquery("k")
+        same = table.c.id == keys.c.id, table.c.connection_key == bindparam("tenant")
+        by_row = dialect == "sqlite" and plan.source == table.name
+        joined = keys.join(table, literal_column(f"{table.name}.rowid") == keys.c.row if by_row else and_(*same))
+        query = select(keys.c.date, keys.c.id, table.c.doc).select_from(joined)
+        if self.windowed:
+            query = query.where(*_where(dialect, table, plan.residual)).limit(bindparam("count"))
+        return query.order_by(keys.c.date, keys.c.id)
+
+    def _arm(self, dialect: str, table: Table, number: int, column: ColumnElement[Any]) -> Select[Any]:
+        plan = self.plan
+        source = record_tags if plan.source == "record_tags" else table
+        date = source.c[plan.sort]
+        after = tuple_(date, source.c.id) > tuple_(bindparam(f"date_{number}"), bindparam(f"id_{number}"))
+        conditions = [source.c.connection_key == bindparam("tenant")]
+        if source is record_tags:
+            conditions.append(source.c.resource == table.name)
+            column = literal_column("NULL").label("row")
+        conditions += [source.c[name] == bindparam(f"{name}_{number}") for name in plan.columns]
+        query = select(date.label("date"), source.c.id.label("id"), column)
+        query = query.where(*conditions, after, date <= bindparam(f"high_{number}"))
+        if source is record_tags:
+            return query
+        return query.with_hint(table, f"INDEXED BY {_index(table, plan.sort, plan.columns)}", "sqlite")
+
+
+def _index(table: Table, sort: str, columns: tuple[str, ...]) -> str:
+    wanted = ["connection_key", *columns, sort, "id"]
+    for index in table.indexes:
+        if [column.name for column in index.columns] == wanted:
+            return str(index.name)
+    raise AssertionError(f"no index of {table.name} on {wanted}")
+
+
+def _where(dialect: str, table: Table, conditions: Iterable[Condition], prefix: str = "") -> list[ColumnElement[bool]]:
+    return [_predicate(dialect, table, condition, f"{prefix}c{n}") for n, condition in enumerate(conditions)]
+
+
+def _predicate(dialect: str, table: Table, condition: Condition, name: str) -> ColumnElement[bool]:
+    values: list[ColumnElement[Any]] = [bindparam(f"{name}_{number}") for number in range(len(condition.values))]
+    if condition.field.kind is Kind.TAGS:
+        return _tagged(table, condition.operator, values)
+    column = table.c[DATES.get(condition.field.name, condition.field.name)]
+    match condition.operator:
+        case Operator.EQ:
+            return column == values[0]
+        case Operator.NEQ:
+            return column != values[0]
+        case Operator.GT:
+            return column > values[0]
+        case Operator.GTE:
+            return column >= values[0]
+        case Operator.LT:
+            return column < values[0]
+        case Operator.LTE:
+            return column <= values[0]
+        case Operator.IN:
+            return column.in_(values)
+        case Operator.NIN:
+            return column.not_in(values)
+        case Operator.CONTAINS:
+            return _position(dialect, column, values[0]) > 0
+        case Operator.NOT_CONTAINS:
+            return _position(dialect, column, values[0]) == 0
+
+
+def _position(dialect: str, column: ColumnElement[str], part: ColumnElement[Any]) -> ColumnElement[int]:
+    return func.instr(column, part) if dialect == "sqlite" else func.strpos(column, part)
+
+
+def _tagged(table: Table, operator: Operator, tags: Sequence[ColumnElement[Any]]) -> ColumnElement[bool]:
+    def carries(tag: ColumnElement[Any]) -> ColumnElement[bool]:
+        c = record_tags.c
+        keys = c.connection_key == table.c.connection_key, c.resource == table.name
+        return exists().where(*keys, c.tag == tag, c.created == table.c.created, c.id == table.c.id)
+
+    if operator is Operator.CONTAINS:
+        return and_(*(carries(tag) for tag in tags))
+    return and_(*(~carries(tag) for tag in tags))
+
+
+def _condition_values(conditions: Iterable[Condition], prefix: str = "") -> dict[str, Any]:
+    return {
+        f"{prefix}c{n}_{number}": value
+        for n, condition in enumerate(conditions)
+        for number, value in enumerate(condition.values)
+    }
+
+
+def _matching_ids(dialect: str, resource: Resource, condition: Condition, prefix: str = "") -> Select[Any] | None:
+    """The ids that meet ``condition``, read off an index of its own; null if there is no such index."""
+    table = RECORDS[resource.name]
+    if condition.field.kind is Kind.TAGS:
+        if condition.operator is not Operator.CONTAINS:
+            return None
+        c = record_tags.c
+        keys = c.connection_key == bindparam("tenant"), c.resource == resource.name
+        return select(c.id).where(*keys, c.tag == bindparam(f"{prefix}c0_0"))
+    if condition.field.name in DATES and condition.operator in (*_BOUNDS, Operator.IN):
+        index = _index(table, DATES[condition.field.name], ())
+    elif condition.field.name in ("status", "order_number") and condition.operator in (Operator.EQ, Operator.IN):
+        index = _index(table, "created", (condition.field.name,))
+    else:
+        return None
+    where = _where(dialect, table, [condition], prefix)
+    query = select(table.c.id).where(table.c.connection_key == bindparam("tenant"), *where)
+    return query.with_hint(table, f"INDEXED BY {index}", "sqlite")
+
+
+def _probe(database: Database, resource: Resource, condition: Condition) -> Statement | None:
+    key = ("probe", resource.name, condition.field.name, condition.operator, len(condition.values))
+    if key not in database.statements:
+        ids = _matching_ids(database.dialect, resource, condition)
+        if ids is None:
+            return None
+        some = ids.limit(bindparam("few")).subquery("some")
+        database.statements[key] = database.compile(select(func.count()).select_from(some))
+    return database.statements[key]
+
+
+def _few(
+    database: Database, resource: Resource, sort: str, few: Condition, conditions: Sequence[Condition]
+) -> Statement:
+    shape = tuple((c.field.name, c.operator, len(c.values)) for c in conditions)
+    key = ("few", resource.name, sort, conditions.index(few), shape)
+    if key not in database.statements:
+        table = RECORDS[resource.name]
+        ids = _matching_ids(database.dialect, resource, few, "few_")
+        if ids is None:
+            raise AssertionError("no index")
+        found = ids.subquery("f")
+        date = table.c[sort]
+        same = table.c.id == found.c.id, table.c.connection_key == bindparam("tenant")
+        after = tuple_(date, table.c.id) > tuple_(bindparam("after_date"), bindparam("after_id"))
+        query = (
+            select(date.label("date"), table.c.id.label("id"), table.c.doc)
+            .select_from(found.join(table, and_(*same)))
+            .where(after, *_where(database.dialect, table, conditions))
+            .order_by(date, table.c.id)
+            .limit(bindparam("count"))
+        )
+        database.statements[key] = database.compile(query)
+    return database.statements[key]
+
+
+def _by_ids(database: Database, table: Table, count: int) -> Statement:
+    key = ("page_by_ids", table.name, count)
+    if key not in database.statements:
+        ids = table.c.id.in_([bindparam(f"id_{number}") for number in range(count)])
+        query = select(table.c.doc).where(table.c.connection_key == bindparam("tenant"), ids)
+        database.statements[key] = database.compile(query.order_by(table.c.created, table.c.id))
+    return database.statements[key]

@@ -1,0 +1,162 @@
+"""The tables. Every record table's keys and indexes begin with the connection, so no query can forget the tenant.
+
+Dates are epoch seconds in UTC. ``connection_key`` is the small internal number of a connection; ``connection_id`` is its
+public name.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+)
+from sqlalchemy.dialects import postgresql
+
+from unicart.contract.resources import ORDERS, PRODUCTS, WAREHOUSES, Resource
+
+metadata = MetaData()
+
+# Bytewise order on both databases, so that ties by id fall alike and prefix and range scans need no other index.
+Name = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+
+organizations = Table(
+    "organizations",
+    metadata,
+    Column("id", Name, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("created", BigInteger, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Name, primary_key=True),
+    Column("organization_id", Name, ForeignKey("organizations.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("hash", Name, nullable=False, unique=True),
+    Column("read_only", Boolean, nullable=False),
+    Column("created", BigInteger, nullable=False),
+)
+
+connections = Table(
+    "connections",
+    metadata,
+    Column("connection_key", Integer, primary_key=True, autoincrement=True),
+    Column("id", Name, nullable=False, unique=True),
+    Column("organization_id", Name, ForeignKey("organizations.id"), nullable=False),
+    Column("integration_name", Name, nullable=False),
+    Column("customer_id", Text),
+    Column("account_name", Text, nullable=False),
+    Column("token_hash", Name, nullable=False, unique=True),
+    Column("credentials", LargeBinary, nullable=False),
+    Column("private_network", Boolean, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Index("ix_connections_organization", "organization_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("connection_key", Integer, ForeignKey("connections.connection_key", ondelete="CASCADE"), nullable=False),
+    Column("function", Name, nullable=False),
+    Column("cursor", Text),
+    Column("interrupted", Boolean, nullable=False),
+    Column("lease_owner", Text),
+    Column("lease_until", BigInteger, nullable=False),
+    Column("started", BigInteger),
+    Column("finished", BigInteger),
+    Column("first_finished", BigInteger),
+    PrimaryKeyConstraint("connection_key", "function"),
+)
+
+connection_errors = Table(
+    "connection_errors",
+    metadata,
+    Column("connection_key", Integer, ForeignKey("connections.connection_key", ondelete="CASCADE"), nullable=False),
+    Column("function", Name, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("preventing_sync", Boolean, nullable=False),
+    Column("first_seen", BigInteger, nullable=False),
+    Column("last_seen", BigInteger, nullable=False),
+    PrimaryKeyConstraint("connection_key", "function"),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("connection_key", Integer, ForeignKey("connections.connection_key", ondelete="CASCADE"), nullable=False),
+    Column("function", Name, nullable=False),
+    Column("raw_key", Name, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    Column("first_seen", BigInteger, nullable=False),
+    Column("last_seen", BigInteger, nullable=False),
+    PrimaryKeyConstraint("connection_key", "function", "raw_key"),
+)
+
+record_tags = Table(
+    "record_tags",
+    metadata,
+    Column("connection_key", Integer, ForeignKey("connections.connection_key", ondelete="CASCADE"), nullable=False),
+    Column("resource", Name, nullable=False),
+    Column("tag", Name, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("id", Name, nullable=False),
+    PrimaryKeyConstraint("connection_key", "resource", "tag", "created", "id"),
+)
+
+
+def _record_table(resource: Resource, *columns: Column[str]) -> Table:
+    """A table of one kind of record. ``doc`` is the JSON that goes out; the other columns only find it."""
+    name = resource.name
+    return Table(
+        name,
+        metadata,
+        Column("connection_key", Integer, ForeignKey("connections.connection_key", ondelete="CASCADE"), nullable=False),
+        Column("id", Name, nullable=False),
+        Column("created", BigInteger, nullable=False),
+        Column("updated", BigInteger, nullable=False),
+        Column("trackstar_created", BigInteger, nullable=False),
+        Column("trackstar_updated", BigInteger, nullable=False),
+        *columns,
+        Column("tags", Text, nullable=False),
+        Column("doc", LargeBinary, nullable=False),
+        PrimaryKeyConstraint("connection_key", "id"),
+        Index(f"ix_{name}_created", "connection_key", "created", "id"),
+        Index(f"ix_{name}_updated", "connection_key", "updated", "id"),
+        Index(f"ix_{name}_trackstar_created", "connection_key", "trackstar_created", "id"),
+        Index(f"ix_{name}_trackstar_updated", "connection_key", "trackstar_updated", "id"),
+    )
+
+
+NO_CUSTOMER = ""
+"""What ``warehouse_customer_id`` holds for null: a value, so that one range of an index finds it."""
+
+orders = _record_table(
+    ORDERS,
+    Column("status", Name, nullable=False),
+    Column("warehouse_customer_id", Name, nullable=False),
+    Column("order_number", Name, nullable=False),
+)
+for _name, _columns in {
+    "status_created": ("status", "created"),
+    "status_updated": ("status", "updated"),
+    "customer_created": ("warehouse_customer_id", "status", "created"),
+    "customer_updated": ("warehouse_customer_id", "status", "updated"),
+    "number_created": ("order_number", "created"),
+}.items():
+    Index(f"ix_orders_{_name}", *(orders.c[column] for column in ("connection_key", *_columns, "id")))
+
+products = _record_table(PRODUCTS)
+warehouses = _record_table(WAREHOUSES)
+
+RECORDS = {ORDERS.name: orders, PRODUCTS.name: products, WAREHOUSES.name: warehouses}

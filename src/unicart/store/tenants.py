@@ -1,0 +1,198 @@
+"""Organizations, API keys and connections. Keys and tokens are stored hashed; they are shown once, when made."""
+
+import hmac
+import time
+import uuid
+
+import msgspec
+from sqlalchemy import Row, delete, insert, select
+
+from unicart.store.database import Database
+from unicart.store.secrets import Vault, hash_secret, new_secret
+from unicart.store.tables import api_keys, connections, organizations
+
+
+class Duplicate(Exception):
+    """There is one of that name already."""
+
+
+class Organization(msgspec.Struct, frozen=True):
+    """A tenant: whoever runs software against this Unicart."""
+
+    id: str
+    name: str
+
+
+class ApiKey(msgspec.Struct, frozen=True):
+    """An organization's key. With ``read_only`` it cannot write."""
+
+    id: str
+    organization_id: str
+    read_only: bool
+
+
+class Connection(msgspec.Struct, frozen=True):
+    """An account on a platform, connected. ``key`` is its internal number."""
+
+    key: int
+    id: str
+    organization_id: str
+    integration_name: str
+    customer_id: str | None
+    account_name: str
+    private_network: bool
+    created: int
+
+
+async def create_organization(database: Database, name: str) -> Organization:
+    """A new organization.
+
+    Raises:
+        Duplicate: the name is taken.
+    """
+    organization = Organization(uuid.uuid4().hex, name)
+    if await find_organization(database, name) is not None:
+        raise Duplicate(f"There is an organization {name!r} already.")
+    async with database.write() as transaction:
+        await transaction.execute(insert(organizations).values(id=organization.id, name=name, created=int(time.time())))
+    return organization
+
+
+async def find_organization(database: Database, name: str) -> Organization | None:
+    """The organization called ``name``, or with that id."""
+    c = organizations.c
+    rows = await database.execute(select(c.id, c.name).where((c.name == name) | (c.id == name)))
+    return Organization(*rows[0]) if rows else None
+
+
+async def list_organizations(database: Database) -> list[Organization]:
+    """All organizations, oldest first."""
+    c = organizations.c
+    return [Organization(*row) for row in await database.execute(select(c.id, c.name).order_by(c.created, c.id))]
+
+
+async def create_key(database: Database, organization_id: str, name: str, read_only: bool) -> str:
+    """A new API key's secret."""
+    secret = new_secret("uc_key")
+    async with database.write() as transaction:
+        await transaction.execute(
+            insert(api_keys).values(
+                id=uuid.uuid4().hex,
+                organization_id=organization_id,
+                name=name,
+                hash=hash_secret(secret),
+                read_only=read_only,
+                created=int(time.time()),
+            )
+        )
+    return secret
+
+
+async def find_key(database: Database, secret: str) -> ApiKey | None:
+    """The API key whose secret this is."""
+    c = api_keys.c
+    hash = hash_secret(secret)
+    rows = await database.execute(select(c.hash, c.id, c.organization_id, c.read_only).where(c.hash == hash))
+    if not rows or not hmac.compare_digest(rows[0][0], hash):
+        return None
+    return ApiKey(rows[0][1], rows[0][2], bool(rows[0][3]))
+
+
+async def add_connection(
+    database: Database,
+    vault: Vault,
+    *,
+    organization_id: str,
+    integration_name: str,
+    account_name: str,
+    credentials: dict[str, str],
+    private_network: bool,
+    customer_id: str | None = None,
+) -> tuple[Connection, str]:
+    """A new connection and its access token."""
+    token = new_secret("uc_tok")
+    id = uuid.uuid4().hex
+    async with database.write() as transaction:
+        await transaction.execute(
+            insert(connections).values(
+                id=id,
+                organization_id=organization_id,
+                integration_name=integration_name,
+                customer_id=customer_id,
+                account_name=account_name,
+                token_hash=hash_secret(token),
+                credentials=vault.encrypt(credentials),
+                private_network=private_network,
+                created=int(time.time()),
+            )
+        )
+    connection = await find_connection(database, id)
+    if connection is None:
+        raise AssertionError("the connection was just stored")
+    return connection, token
+
+
+_c = connections.c
+_COLUMNS = (
+    _c.connection_key,
+    _c.id,
+    _c.organization_id,
+    _c.integration_name,
+    _c.customer_id,
+    _c.account_name,
+    _c.private_network,
+    _c.created,
+)
+
+
+def _connection(row: "Row[tuple[object, ...]] | tuple[object, ...]") -> Connection:
+    return msgspec.convert(dict(zip(Connection.__struct_fields__, row, strict=True)), Connection, strict=False)
+
+
+async def find_connection(database: Database, id: str) -> Connection | None:
+    """The connection with the public ``id``."""
+    rows = await database.execute(select(*_COLUMNS).where(_c.id == id))
+    return _connection(tuple(rows[0])) if rows else None
+
+
+async def find_connection_by_token(database: Database, token: str) -> Connection | None:
+    """The connection whose access token this is."""
+    hash = hash_secret(token)
+    rows = await database.execute(select(_c.token_hash, *_COLUMNS).where(_c.token_hash == hash))
+    if not rows or not hmac.compare_digest(rows[0][0], hash):
+        return None
+    return _connection(tuple(rows[0])[1:])
+
+
+async def list_connections(database: Database, organization_id: str | None = None) -> list[Connection]:
+    """All connections, of one organization or of all, oldest first."""
+    query = select(*_COLUMNS).order_by(_c.created, _c.connection_key)
+    if organization_id is not None:
+        query = query.where(_c.organization_id == organization_id)
+    return [_connection(tuple(row)) for row in await database.execute(query)]
+
+
+async def read_credentials(database: Database, vault: Vault, connection: Connection) -> dict[str, str]:
+    """The connection's credentials.
+
+    Raises:
+        SecretError: they were written with another key.
+    """
+    rows = await database.execute(select(_c.credentials).where(_c.connection_key == connection.key))
+    return vault.decrypt(rows[0][0])
+
+
+async def new_token(database: Database, connection: Connection) -> str:
+    """A new access token; the old one stops working."""
+    token = new_secret("uc_tok")
+    async with database.write() as transaction:
+        await transaction.execute(
+            connections.update().where(_c.connection_key == connection.key).values(token_hash=hash_secret(token))
+        )
+    return token
+
+
+async def remove_connection(database: Database, connection: Connection) -> None:
+    """Delete the connection with every record, checkpoint and error of it."""
+    async with database.write() as transaction:
+        await transaction.execute(delete(connections).where(_c.connection_key == connection.key))
