@@ -3,10 +3,10 @@
 A cursor is written in the same transaction as the page it covers. A lease gives each connection and function to one run.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection
 
 import msgspec
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import bindparam, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from unicart.store.database import Database, Transaction
@@ -178,20 +178,19 @@ async def put_quarantined(
 
 
 async def clear_quarantined(
-    transaction: Transaction, connection_key: int, function: str, raw_keys: Sequence[str]
+    transaction: Transaction, connection_key: int, function: str, raw_keys: Collection[str]
 ) -> None:
     """Drop records from the quarantine, because they could be mapped now."""
     c = quarantine.c
-    held = await transaction.execute(
-        select(c.raw_key).where(c.connection_key == connection_key, c.function == function)
+    statement = transaction.database.prepared(
+        "quarantined_keys",
+        lambda: select(c.raw_key).where(c.connection_key == bindparam("key"), c.function == bindparam("name")),
     )
+    held = await transaction.fetch(statement, {"key": connection_key, "name": function})
     for (raw_key,) in held:
         if raw_key in raw_keys:
-            await transaction.execute(
-                delete(quarantine).where(
-                    c.connection_key == connection_key, c.function == function, c.raw_key == raw_key
-                )
-            )
+            keys = c.connection_key == connection_key, c.function == function, c.raw_key == raw_key
+            await transaction.execute(delete(quarantine).where(*keys))
 
 
 async def list_quarantined(database: Database, connection_key: int) -> list[Quarantined]:

@@ -1,7 +1,7 @@
 """What the two databases have in common: reads, and write transactions that are all or nothing."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -46,8 +46,7 @@ class Database(ABC):
     dialect: str
 
     def __init__(self) -> None:
-        self.statements: dict[Any, Statement] = {}
-        """Statements compiled so far, by what their text depends on."""
+        self._prepared: dict[Hashable, Statement] = {}
 
     @abstractmethod
     async def fetch(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
@@ -69,8 +68,15 @@ class Database(ABC):
         """``expression`` as a statement of this database."""
         return compile_statement(expression, self.dialect)
 
+    def prepared(self, key: Hashable, build: Callable[[], ClauseElement]) -> Statement:
+        """The statement that ``build`` makes, compiled at its first use; ``key`` holds all that its text depends on."""
+        statement = self._prepared.get(key)
+        if statement is None:
+            statement = self._prepared[key] = self.compile(build())
+        return statement
+
     async def execute(self, expression: ClauseElement, **values: Any) -> list[Row]:
-        """Compile and run ``expression``, and return its rows."""
+        """Compile and run ``expression``, and return its rows; for what is not asked often."""
         return await self.fetch(self.compile(expression), values)
 
 

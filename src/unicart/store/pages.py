@@ -309,9 +309,7 @@ class _Shape(msgspec.Struct, frozen=True):
         plan = self.plan
         residual = tuple((c.field.name, c.operator, len(c.values)) for c in plan.residual)
         key = (table.name, plan.sort, plan.source, plan.columns, len(plan.arms), residual, self.windowed, self.end)
-        if key not in database.statements:
-            database.statements[key] = database.compile(self._select(database.dialect, table))
-        return database.statements[key]
+        return database.prepared(key, lambda: self._select(database.dialect, table))
 
     def _select(self, dialect: str, table: Table) -> Select[Any]:
         plan = self.plan
@@ -433,45 +431,44 @@ def _matching_ids(dialect: str, resource: Resource, condition: Condition, prefix
 
 
 def _probe(database: Database, resource: Resource, condition: Condition) -> Statement | None:
+    ids = _matching_ids(database.dialect, resource, condition)
+    if ids is None:
+        return None
     key = ("probe", resource.name, condition.field.name, condition.operator, len(condition.values))
-    if key not in database.statements:
-        ids = _matching_ids(database.dialect, resource, condition)
-        if ids is None:
-            return None
-        some = ids.limit(bindparam("few")).subquery("some")
-        database.statements[key] = database.compile(select(func.count()).select_from(some))
-    return database.statements[key]
+    some = ids.limit(bindparam("few")).subquery("some")
+    return database.prepared(key, lambda: select(func.count()).select_from(some))
 
 
 def _few(
     database: Database, resource: Resource, sort: str, few: Condition, conditions: Sequence[Condition]
 ) -> Statement:
+    """The page of records that meet ``few`` (whose matches are few, so they may be sorted) and all ``conditions``."""
+    table = RECORDS[resource.name]
     shape = tuple((c.field.name, c.operator, len(c.values)) for c in conditions)
-    key = ("few", resource.name, sort, conditions.index(few), shape)
-    if key not in database.statements:
-        table = RECORDS[resource.name]
+
+    def build() -> Select[Any]:
         ids = _matching_ids(database.dialect, resource, few, "few_")
         if ids is None:
-            raise AssertionError("no index")
+            raise AssertionError(f"no index finds {few.field.name}[{few.operator}]")
         found = ids.subquery("f")
         date = table.c[sort]
         same = table.c.id == found.c.id, table.c.connection_key == bindparam("tenant")
         after = tuple_(date, table.c.id) > tuple_(bindparam("after_date"), bindparam("after_id"))
-        query = (
+        return (
             select(date.label("date"), table.c.id.label("id"), table.c.doc)
             .select_from(found.join(table, and_(*same)))
             .where(after, *_where(database.dialect, table, conditions))
             .order_by(date, table.c.id)
             .limit(bindparam("count"))
         )
-        database.statements[key] = database.compile(query)
-    return database.statements[key]
+
+    return database.prepared(("few", resource.name, sort, conditions.index(few), shape), build)
 
 
 def _by_ids(database: Database, table: Table, count: int) -> Statement:
-    key = ("page_by_ids", table.name, count)
-    if key not in database.statements:
+    def build() -> Select[Any]:
         ids = table.c.id.in_([bindparam(f"id_{number}") for number in range(count)])
         query = select(table.c.doc).where(table.c.connection_key == bindparam("tenant"), ids)
-        database.statements[key] = database.compile(query.order_by(table.c.created, table.c.id))
-    return database.statements[key]
+        return query.order_by(table.c.created, table.c.id)
+
+    return database.prepared(("page_by_ids", table.name, count), build)

@@ -1,16 +1,16 @@
 """Writing records: the upsert that stores only what changed, and their tags."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Table, bindparam, delete, select
+from sqlalchemy import Insert, Select, Table, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from unicart.contract.common import Tag, encode, tag_text
 from unicart.contract.orders import Order
 from unicart.contract.resources import Record, Resource
-from unicart.store.database import Database, Row, Transaction
+from unicart.store.database import Database, Transaction
 from unicart.store.documents import Stamp, content, document, tags_text
 from unicart.store.statements import Statement
 from unicart.store.tables import NO_CUSTOMER, RECORDS, record_tags
@@ -170,13 +170,13 @@ async def _stored(
 
 def _select_by_ids(database: Database, table: Table, count: int) -> tuple[Statement, list[str]]:
     names = [f"id_{number}" for number in range(count)]
-    key = ("by_ids", table.name, count)
-    if key not in database.statements:
+
+    def build() -> Select[Any]:
         columns = [table.c[name] for name in ("id", *_Stored.__struct_fields__)]
         ids = table.c.id.in_([bindparam(name) for name in names])
-        query = select(*columns).where(table.c.connection_key == bindparam("tenant"), ids)
-        database.statements[key] = database.compile(query)
-    return database.statements[key], names
+        return select(*columns).where(table.c.connection_key == bindparam("tenant"), ids)
+
+    return database.prepared(("by_ids", table.name, count), build), names
 
 
 def _row(connection_key: int, record: Prepared, stamp: Stamp) -> dict[str, Any]:
@@ -191,13 +191,13 @@ def _row(connection_key: int, record: Prepared, stamp: Stamp) -> dict[str, Any]:
 
 
 def _upsert(database: Database, table: Table) -> Statement:
-    key = ("upsert", table.name)
-    if key not in database.statements:
+    def build() -> Insert:
         insert = (postgresql.insert if database.dialect == "postgresql" else sqlite.insert)(table)
         keys = ("connection_key", "id")
         changed = {column.name: insert.excluded[column.name] for column in table.c if column.name not in keys}
-        database.statements[key] = database.compile(insert.on_conflict_do_update(index_elements=keys, set_=changed))
-    return database.statements[key]
+        return insert.on_conflict_do_update(index_elements=keys, set_=changed)
+
+    return database.prepared(("upsert", table.name), build)
 
 
 def _tag_keys(connection_key: int, resource: Resource, id: str, created: int) -> tuple[Any, ...]:
@@ -222,17 +222,10 @@ _ADVISORY_LOCK = Statement("SELECT pg_advisory_xact_lock(7461, $1::int)", ("conn
 
 async def one(database: Database, connection_key: int, resource: Resource, id: str) -> bytes | None:
     """The document of one record; null if there is none."""
-    rows: Sequence[Row] = await database.fetch(
-        _select_doc(database, resource), {"tenant": connection_key, "record": id}
+    c = RECORDS[resource.name].c
+    statement = database.prepared(
+        ("one", resource.name),
+        lambda: select(c.doc).where(c.connection_key == bindparam("tenant"), c.id == bindparam("record")),
     )
+    rows = await database.fetch(statement, {"tenant": connection_key, "record": id})
     return rows[0][0] if rows else None
-
-
-def _select_doc(database: Database, resource: Resource) -> Statement:
-    key = ("doc", resource.name)
-    if key not in database.statements:
-        table = RECORDS[resource.name]
-        keys: Mapping[str, Any] = {"connection_key": bindparam("tenant"), "id": bindparam("record")}
-        query = select(table.c.doc).where(*(table.c[name] == value for name, value in keys.items()))
-        database.statements[key] = database.compile(query)
-    return database.statements[key]

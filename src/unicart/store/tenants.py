@@ -5,9 +5,9 @@ import time
 import uuid
 
 import msgspec
-from sqlalchemy import Row, delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 
-from unicart.store.database import Database
+from unicart.store.database import Database, Row
 from unicart.store.secrets import Vault, hash_secret, new_secret
 from unicart.store.tables import api_keys, connections, organizations
 
@@ -92,7 +92,10 @@ async def find_key(database: Database, secret: str) -> ApiKey | None:
     """The API key whose secret this is."""
     c = api_keys.c
     hash = hash_secret(secret)
-    rows = await database.execute(select(c.hash, c.id, c.organization_id, c.read_only).where(c.hash == hash))
+    statement = database.prepared(
+        "find_key", lambda: select(c.hash, c.id, c.organization_id, c.read_only).where(c.hash == bindparam("wanted"))
+    )
+    rows = await database.fetch(statement, {"wanted": hash})
     if not rows or not hmac.compare_digest(rows[0][0], hash):
         return None
     return ApiKey(rows[0][1], rows[0][2], bool(rows[0][3]))
@@ -145,7 +148,7 @@ _COLUMNS = (
 )
 
 
-def _connection(row: "Row[tuple[object, ...]] | tuple[object, ...]") -> Connection:
+def _connection(row: Row) -> Connection:
     return msgspec.convert(dict(zip(Connection.__struct_fields__, row, strict=True)), Connection, strict=False)
 
 
@@ -158,7 +161,11 @@ async def find_connection(database: Database, id: str) -> Connection | None:
 async def find_connection_by_token(database: Database, token: str) -> Connection | None:
     """The connection whose access token this is."""
     hash = hash_secret(token)
-    rows = await database.execute(select(_c.token_hash, *_COLUMNS).where(_c.token_hash == hash))
+    statement = database.prepared(
+        "find_connection_by_token",
+        lambda: select(_c.token_hash, *_COLUMNS).where(_c.token_hash == bindparam("wanted")),
+    )
+    rows = await database.fetch(statement, {"wanted": hash})
     if not rows or not hmac.compare_digest(rows[0][0], hash):
         return None
     return _connection(tuple(rows[0])[1:])

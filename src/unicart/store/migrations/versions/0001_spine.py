@@ -3,6 +3,8 @@
 Revision: 0001
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -13,11 +15,11 @@ NAME = sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql")
 RECORDS = ("orders", "products", "warehouses")
 
 
-def _column(name: str, type: sa.types.TypeEngine[object], *constraints: sa.ForeignKey) -> sa.Column[object]:
+def _column(name: str, type: sa.types.TypeEngine[Any], *constraints: sa.ForeignKey) -> sa.Column[Any]:
     return sa.Column(name, type, *constraints, nullable=False)
 
 
-def _connection_key() -> sa.Column[object]:
+def _connection_key() -> sa.Column[Any]:
     return _column("connection_key", sa.Integer(), sa.ForeignKey("connections.connection_key", ondelete="CASCADE"))
 
 

@@ -1,0 +1,39 @@
+"""The ASGI application."""
+
+from starlette.routing import BaseRoute, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from unicart.api import docs, operations, records
+from unicart.api.authentication import Authenticator
+from unicart.api.gateway import Gateway
+from unicart.api.page_tokens import PageTokens
+from unicart.api.rate_limit import RateLimiter
+from unicart.api.records import Services
+from unicart.contract.errors import NotFound
+from unicart.settings import Settings
+from unicart.store.database import Database
+from unicart.store.secrets import Vault
+
+
+def create_app(database: Database, vault: Vault, settings: Settings) -> ASGIApp:
+    """The application on ``database``, which the caller opens and closes."""
+    services = Services(
+        database=database,
+        authenticator=Authenticator(database),
+        rate_limiter=RateLimiter(settings.read_rate, settings.write_rate),
+        page_tokens=PageTokens(vault.signing_key),
+    )
+    routes: list[BaseRoute] = [*records.routes(services), *operations.routes(database), *docs.routes()]
+    router = Router(routes, redirect_slashes=False, default=_no_page)
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = application
+        await router(scope, receive, send)
+
+    return Gateway(application)
+
+
+async def _no_page(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "http":
+        raise NotFound(f"There is no page at {scope['path']}", id=scope["path"])
+    await send({"type": "websocket.close"})

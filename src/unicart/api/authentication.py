@@ -1,0 +1,77 @@
+"""Who is asking: the organization's API key and the connection's access token."""
+
+import time
+
+import msgspec
+
+from unicart.contract.errors import Forbidden, Unauthorized
+from unicart.store.database import Database
+from unicart.store.tenants import ApiKey, Connection, find_connection_by_token, find_key
+
+KEY_HEADER = b"x-trackstar-api-key"
+TOKEN_HEADER = b"x-trackstar-access-token"
+REMEMBERED = 10_000
+TRUSTED_SECONDS = 2.0
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """A key, and the connection that its organization's access token names."""
+
+    key: ApiKey
+    connection: Connection
+
+    def may_write(self) -> None:
+        """Raise `Forbidden` for a read-only key."""
+        if self.key.read_only:
+            raise Forbidden("This API key is read-only. Use a full-access key to write.")
+
+
+class _Known(msgspec.Struct, frozen=True):
+    caller: Caller
+    version: tuple[int, int] | None
+    until: float
+
+
+class Authenticator:
+    """Finds callers. One that was found is trusted until anything is written to the store, which SQLite tells for
+    nothing; PostgreSQL does not, so there a revoked key lives on for up to two seconds.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: dict[tuple[bytes, bytes], _Known] = {}
+
+    async def caller(self, headers: list[tuple[bytes, bytes]]) -> Caller:
+        """The caller of a request.
+
+        Raises:
+            Unauthorized: a key or token is missing or unknown, or they belong to different organizations.
+        """
+        key = token = b""
+        for name, value in headers:
+            if name == KEY_HEADER:
+                key = value
+            elif name == TOKEN_HEADER:
+                token = value
+        version = await self._database.version()
+        known = self._known.get((key, token))
+        if known is not None and known.version == version and (version or known.until > time.monotonic()):
+            return known.caller
+        caller = await self._find(key.decode("latin-1"), token.decode("latin-1"))
+        if len(self._known) >= REMEMBERED:
+            self._known.clear()
+        self._known[key, token] = _Known(caller, version, time.monotonic() + TRUSTED_SECONDS)
+        return caller
+
+    async def _find(self, key: str, token: str) -> Caller:
+        if not key:
+            raise Unauthorized("Missing API key. Send it in the x-trackstar-api-key header.")
+        known_key = await find_key(self._database, key)
+        if known_key is None:
+            raise Unauthorized("Invalid API key.")
+        if not token:
+            raise Unauthorized("Missing access token. Send it in the x-trackstar-access-token header.")
+        connection = await find_connection_by_token(self._database, token)
+        if connection is None or connection.organization_id != known_key.organization_id:
+            raise Unauthorized("Invalid access token.")
+        return Caller(known_key, connection)

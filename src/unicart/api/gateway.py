@@ -1,0 +1,104 @@
+"""What every request passes through: request id, errors as JSON, metrics, and OPTIONS."""
+
+import logging
+import re
+import time
+import uuid
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from unicart.api import metrics
+from unicart.contract.common import encode
+from unicart.contract.errors import MethodNotAllowed, NotFound, UnicartError
+
+log = logging.getLogger(__name__)
+
+_SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
+NO_STORE = (b"cache-control", b"no-store")
+
+
+class Gateway:
+    """The outermost ASGI application."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answer = _Answer(scope, send)
+        scope["unicart.headers"] = answer.headers
+        try:
+            await self._app(scope, receive, answer.send)
+        except Exception as error:
+            if answer.status:
+                log.exception("request %s broke off", answer.request_id)
+                raise
+            await answer.fail(error)
+        finally:
+            answer.count()
+
+
+class _Answer:
+    """The response of one request: adds headers, remembers its status, renders errors."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope = scope
+        self._send = send
+        self._started = time.perf_counter()
+        self.status = 0
+        self.request_id = _request_id(scope["headers"])
+        self.headers: list[tuple[bytes, bytes]] = [(b"x-request-id", self.request_id), NO_STORE]
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message["headers"], *self.headers]
+        await self._send(message)
+
+    async def fail(self, error: Exception) -> None:
+        """Answer with ``error``."""
+        known = _known(error, self._scope)
+        if known is None:
+            log.error("request %s failed", self.request_id.decode(), exc_info=error)
+            known = UnicartError("Internal error. Quote the x-request-id header when you report it.")
+        if isinstance(error, HTTPException) and error.status_code == 405 and self._scope["method"] == "OPTIONS":
+            allowed = f"{known.headers().get('allow', '')}, OPTIONS"
+            await self._reply(204, b"", {"allow": allowed})
+            return
+        await self._reply(known.status, encode(known.body()), known.headers())
+
+    def count(self) -> None:
+        """Add the request to the metrics."""
+        route = self._scope.get("unicart.route", "other")
+        metrics.observe(self._scope["method"], route, self.status or 500, time.perf_counter() - self._started)
+
+    async def _reply(self, status: int, body: bytes, extra: dict[str, str]) -> None:
+        headers = [(name.encode(), value.encode("latin-1")) for name, value in extra.items()]
+        if body:
+            headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+        await self.send({"type": "http.response.body", "body": body})
+
+
+def _known(error: Exception, scope: Scope) -> UnicartError | None:
+    if isinstance(error, UnicartError):
+        return error
+    if isinstance(error, HTTPException):
+        path: Any = scope["path"]
+        if error.status_code == 404:
+            return NotFound(f"There is no page at {path}", id=path)
+        if error.status_code == 405:
+            allowed = (error.headers or {}).get("Allow", "")
+            return MethodNotAllowed(f"{scope['method']} is not allowed here. Allowed: {allowed}", allowed)
+    return None
+
+
+def _request_id(headers: list[tuple[bytes, bytes]]) -> bytes:
+    for name, value in headers:
+        if name == b"x-request-id" and _SANE_REQUEST_ID.fullmatch(value):
+            return value
+    return uuid.uuid4().hex.encode()

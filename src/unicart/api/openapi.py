@@ -1,0 +1,332 @@
+"""The OpenAPI 3.1 document, derived from the contract's structs and filter declarations."""
+
+from typing import Any
+
+import msgspec
+
+from unicart import __version__
+from unicart.contract.common import Tag
+from unicart.contract.errors import ErrorBody
+from unicart.contract.filters import MAX_LIMIT, MAX_VALUES, FilterField, Kind, Operator
+from unicart.contract.resources import RESOURCES, Resource
+
+Json = dict[str, Any]
+
+_MEANINGS = {
+    Operator.EQ: "Equal to the value.",
+    Operator.NEQ: "Not equal to the value; null counts as not equal.",
+    Operator.GT: "Later than the value.",
+    Operator.GTE: "At or later than the value.",
+    Operator.LT: "Earlier than the value.",
+    Operator.LTE: "At or earlier than the value.",
+    Operator.IN: f"One of up to {MAX_VALUES} values, comma-separated or repeated.",
+    Operator.NIN: f"None of up to {MAX_VALUES} values, comma-separated or repeated; null is kept.",
+    Operator.CONTAINS: "Contains the value.",
+    Operator.NOT_CONTAINS: "Does not contain the value.",
+}
+CREDENTIAL_HEADERS = {
+    "x-trackstar-api-key": "Your organization's API key.",
+    "x-trackstar-access-token": "The access token of one connection (one shop).",
+}
+_REF = "#/components/schemas/{name}"
+_INTRODUCTION = """Orders, products and warehouses of every connected shop, in one schema.
+
+Send your organization's key in `x-trackstar-api-key` and the connection's token in `x-trackstar-access-token`.
+Lists are paged: pass `next_token` of a page as `page_token` of the next, with the same filters, until it is null.
+With `Accept: application/x-ndjson` a list streams **all** matching records, one JSON object a line; `limit` does not
+apply then. Money is decimal and exact; dates are UTC, `YYYY-MM-DDTHH:MM:SSZ`."""
+
+
+class TagsBody(msgspec.Struct, kw_only=True):
+    """The tags that replace a record's present ones. They are kept here only, and never sent to the platform."""
+
+    trackstar_tags: list[Tag]
+
+
+def document() -> Json:
+    """The whole document."""
+    structs = [*(resource.served for resource in RESOURCES), ErrorBody, TagsBody]
+    _, schemas = msgspec.json.schema_components(structs, ref_template=_REF)
+    for name, schema in schemas.items():
+        _require_all(name, schema)
+        _money_as_number(schema)
+    paths: Json = {}
+    for resource in RESOURCES:
+        paths |= _paths(resource)
+        name = resource.served.__name__
+        schemas[f"{name}Page"] = _page_schema(name)
+    paths |= _operations()
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Unicart",
+            "version": __version__,
+            "description": _INTRODUCTION,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [
+            {"name": resource.name, "description": f"The {resource.name} of a connection."} for resource in RESOURCES
+        ]
+        + [{"name": "operations", "description": "Health, readiness, metrics and this document."}],
+        "security": [{"api_key": [], "access_token": []}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "responses": _responses(),
+            "securitySchemes": {
+                "api_key": _header_scheme("x-trackstar-api-key"),
+                "access_token": _header_scheme("x-trackstar-access-token"),
+            },
+        },
+    }
+
+
+def _require_all(name: str, schema: Json) -> None:
+    """Records carry every field always, null where unknown, so each is required, whatever its default is here."""
+    if "properties" in schema and name not in (ErrorBody.__name__, TagsBody.__name__):
+        schema["required"] = list(schema["properties"])
+        for field in schema["properties"].values():
+            field.pop("default", None)
+
+
+def _money_as_number(schema: Any) -> None:
+    """Decimals go out as JSON numbers; msgspec describes them as strings."""
+    if isinstance(schema, list):
+        for part in schema:
+            _money_as_number(part)
+    elif isinstance(schema, dict):
+        if schema.get("format") == "decimal":
+            del schema["format"]
+            schema["type"] = "number"
+        for part in schema.values():
+            _money_as_number(part)
+
+
+def _paths(resource: Resource) -> Json:
+    record = resource.served.__name__
+    parameter: Json = {
+        "name": f"{resource.singular}_id",
+        "in": "path",
+        "required": True,
+        "description": f"The id of the {resource.singular}. Percent-encode any slash in it.",
+        "schema": {"type": "string", "minLength": 1},
+        "example": f"{resource.singular}_id",
+    }
+    item = f"{resource.path}/{{{resource.singular}_id}}"
+    return {
+        resource.path: {
+            "get": {
+                "operationId": f"list_cart_{resource.name}",
+                "tags": [resource.name],
+                "summary": f"List {resource.name}",
+                "description": resource.served.__doc__ or "",
+                "parameters": _list_parameters(resource),
+                "responses": {
+                    "200": {
+                        "description": "A page, or all records as lines.",
+                        "headers": _headers(),
+                        "content": {
+                            "application/json": {"schema": _ref(f"{record}Page")},
+                            "application/x-ndjson": {"schema": {"type": "string"}},
+                        },
+                    },
+                    **_errors("401", "422", "429", "501", "503"),
+                },
+            }
+        },
+        item: {
+            "get": {
+                "operationId": f"get_cart_{resource.singular}",
+                "tags": [resource.name],
+                "summary": f"Get one {resource.singular}",
+                "parameters": [*_header_parameters(), parameter],
+                "responses": {
+                    "200": _json_response(f"The {resource.singular}.", {"data": _ref(record)}),
+                    **_errors("401", "404", "422", "429", "501", "503"),
+                },
+            }
+        },
+        f"{item}/trackstar-tags": {
+            "put": {
+                "operationId": f"put_cart_{resource.singular}_trackstar_tags",
+                "tags": [resource.name],
+                "summary": f"Replace the tags of one {resource.singular}",
+                "description": TagsBody.__doc__ or "",
+                "parameters": [*_header_parameters(), parameter],
+                "requestBody": {
+                    "required": True,
+                    "content": {
+                        "application/json": {
+                            "schema": _ref(TagsBody.__name__),
+                            "example": {"trackstar_tags": ["priority", {"team": "returns"}]},
+                        }
+                    },
+                },
+                "responses": {
+                    "200": _json_response(
+                        f"The {resource.singular} with its new tags.",
+                        {
+                            "data": _ref(record),
+                            "id": {"type": "string"},
+                            "unused_fields": {"type": "array", "items": {"type": "string"}},
+                        },
+                    ),
+                    **_errors("401", "403", "404", "422", "429", "501", "503"),
+                },
+            }
+        },
+    }
+
+
+def _list_parameters(resource: Resource) -> list[Json]:
+    parameters: list[Json] = [
+        *_header_parameters(),
+        _query(
+            "page_token",
+            "The next_token of the page before. Without it, the first page is returned.",
+            {"type": "string"},
+            "page_token",
+        ),
+        _query(
+            "limit",
+            "The maximum number of items to return.",
+            {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": MAX_LIMIT},
+            MAX_LIMIT,
+        ),
+        _query(
+            "ids[in]",
+            "A comma-separated list of resource ids. If it is given, all other parameters are ignored.",
+            _list_schema({"type": "string", "minLength": 1}),
+            [f"{resource.singular}_id"],
+        ),
+    ]
+    for field in resource.filters.fields:
+        parameters += [_filter_parameter(field, name, operator) for name, operator in field.parameters()]
+    return parameters
+
+
+def _filter_parameter(field: FilterField, name: str, operator: Operator) -> Json:
+    meaning = "" if field.kind is Kind.TAGS else f" {_MEANINGS[operator]}"
+    if field.takes_list(operator):
+        examples = field.example.split(",")
+        return _query(name, field.description + meaning, _list_schema(_value_schema(field)), examples)
+    return _query(name, field.description + meaning, _value_schema(field), field.example)
+
+
+def _value_schema(field: FilterField) -> Json:
+    if field.kind is Kind.DATE:
+        return {"type": "string", "format": "date-time", "pattern": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$"}
+    if field.kind is Kind.ENUM:
+        return {"type": "string", "enum": list(field.values)}
+    return {"type": "string", "minLength": 1}
+
+
+def _list_schema(items: Json) -> Json:
+    return {"type": "array", "items": items, "minItems": 1, "maxItems": MAX_VALUES}
+
+
+def _query(name: str, description: str, schema: Json, example: object) -> Json:
+    parameter = {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
+    if schema["type"] == "array":
+        parameter |= {"style": "form", "explode": False}
+    return {**parameter, "example": example}
+
+
+def _page_schema(record: str) -> Json:
+    return {
+        "type": "object",
+        "required": ["data", "next_token", "total_count"],
+        "properties": {
+            "data": {"type": "array", "items": _ref(record)},
+            "next_token": {
+                "type": ["string", "null"],
+                "description": "Pass it as page_token to get the next page; null when nothing is left.",
+            },
+            "total_count": {"type": "integer", "description": "The number of items in this response."},
+        },
+    }
+
+
+def _operations() -> Json:
+    def operation(id: str, summary: str, content: str, *errors: str) -> Json:
+        answer = {"description": summary, "content": {content: {"schema": {}}}}
+        return {
+            "get": {
+                "operationId": id,
+                "tags": ["operations"],
+                "summary": summary,
+                "security": [],
+                "responses": {"200": answer, **_errors(*errors)},
+            }
+        }
+
+    return {
+        "/healthz": operation("healthz", "Whether the process answers.", "application/json"),
+        "/readyz": operation("readyz", "Whether the store answers too.", "application/json", "503"),
+        "/metrics": operation("metrics", "Metrics in Prometheus' text format.", "text/plain"),
+        "/openapi.json": operation("openapi", "This document.", "application/json"),
+    }
+
+
+_ERRORS = {
+    "401": "A missing or unknown API key or access token.",
+    "403": "A read-only key, or a disabled function.",
+    "404": "No record under this id.",
+    "422": "Something that breaks the contract; `detail` names each field.",
+    "429": "More requests than the access token may make in this second.",
+    "501": "The connection's platform has no such function.",
+    "503": "The store cannot answer now; nothing was half-written.",
+}
+
+
+def _errors(*statuses: str) -> Json:
+    return {status: {"$ref": f"#/components/responses/{status}"} for status in statuses}
+
+
+def _responses() -> Json:
+    content = {"application/json": {"schema": _ref(ErrorBody.__name__)}}
+    return {
+        status: {"description": description, "headers": _headers(), "content": content}
+        for status, description in _ERRORS.items()
+    }
+
+
+def _headers() -> Json:
+    integer = {"type": "integer"}
+    return {
+        "x-request-id": {
+            "description": "The request's id; yours, if you sent a sane one.",
+            "schema": {"type": "string"},
+        },
+        "x-ratelimit-limit": {"description": "Requests per second.", "schema": integer},
+        "x-ratelimit-remaining": {"description": "What is left of this second.", "schema": integer},
+        "x-ratelimit-reset": {"description": "The end of this second, in epoch seconds.", "schema": integer},
+    }
+
+
+def _json_response(description: str, properties: Json) -> Json:
+    schema = {"type": "object", "required": list(properties), "properties": properties}
+    return {"description": description, "headers": _headers(), "content": {"application/json": {"schema": schema}}}
+
+
+def _ref(name: str) -> Json:
+    return {"$ref": _REF.format(name=name)}
+
+
+def _header_scheme(name: str) -> Json:
+    return {"type": "apiKey", "in": "header", "name": name, "description": CREDENTIAL_HEADERS[name]}
+
+
+def _header_parameters() -> list[Json]:
+    return [
+        {
+            "name": name,
+            "in": "header",
+            "required": True,
+            "description": description,
+            "schema": {"type": "string"},
+            "example": f"<{name}>",
+        }
+        for name, description in CREDENTIAL_HEADERS.items()
+    ]

@@ -1,0 +1,34 @@
+"""What an operator's tools ask: health, readiness and metrics."""
+
+from sqlalchemy import literal_column, select
+from starlette.requests import Request
+from starlette.routing import Route
+
+from unicart.api import metrics
+from unicart.api.reply import Reply
+from unicart.store.database import Database
+from unicart.store.tables import organizations
+
+HEALTHY = b'{"status":"ok"}'
+
+
+def routes(database: Database) -> list[Route]:
+    """``/healthz``, ``/readyz`` and ``/metrics``."""
+
+    async def healthz(request: Request) -> Reply:
+        """The process answers."""
+        request.scope["unicart.route"] = "/healthz"
+        return Reply(HEALTHY)
+
+    async def readyz(request: Request) -> Reply:
+        """The store answers too; 503 if it does not."""
+        request.scope["unicart.route"] = "/readyz"
+        await database.execute(select(literal_column("1")).select_from(organizations).limit(1))
+        return Reply(HEALTHY)
+
+    async def prometheus(request: Request) -> Reply:
+        """Metrics in Prometheus' text format."""
+        request.scope["unicart.route"] = "/metrics"
+        return Reply(metrics.exposition(), (b"content-type", metrics.CONTENT_TYPE.encode()))
+
+    return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", prometheus)]

@@ -1,0 +1,51 @@
+"""Requests per second and access token."""
+
+import time
+
+import msgspec
+
+from unicart.contract.errors import RateLimited
+
+
+class Allowance(msgspec.Struct, frozen=True):
+    """What is left of the current second; ``reset`` is its end in epoch seconds."""
+
+    limit: int
+    remaining: int
+    reset: int
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """The rate headers of a response."""
+        return [
+            (b"x-ratelimit-limit", b"%d" % self.limit),
+            (b"x-ratelimit-remaining", b"%d" % self.remaining),
+            (b"x-ratelimit-reset", b"%d" % self.reset),
+        ]
+
+
+class RateLimiter:
+    """Counts the requests of each access token in the current second. A rate of 0 means no limit."""
+
+    def __init__(self, read_rate: int, write_rate: int) -> None:
+        self._rates = {False: read_rate, True: write_rate}
+        self._second = 0
+        self._counts: dict[tuple[int, bool], int] = {}
+
+    def take(self, connection_key: int, write: bool) -> Allowance | None:
+        """Count one request; null without a limit."""
+        limit = self._rates[write]
+        if not limit:
+            return None
+        second = int(time.time())
+        if second != self._second:
+            self._second = second
+            self._counts.clear()
+        count = self._counts.get((connection_key, write), 0) + 1
+        self._counts[connection_key, write] = count
+        return Allowance(limit, max(limit - count, -1 if count > limit else 0), second + 1)
+
+
+def enforce(allowance: Allowance | None) -> None:
+    """Raise `RateLimited` if the request was one too many."""
+    if allowance is not None and allowance.remaining < 0:
+        raise RateLimited(f"Rate limit of {allowance.limit} requests per second exceeded", retry_after=1)

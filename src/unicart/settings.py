@@ -1,0 +1,55 @@
+"""Settings, read from environment variables ``UNICART_*``."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+
+class SettingsError(Exception):
+    """An environment variable has a value that cannot be used; the message names it."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """All settings; each is the environment variable ``UNICART_`` + its name in capitals.
+
+    ``database_url`` is ``sqlite:///path`` or ``postgresql://…``; without it, ``unicart.db`` in ``data_dir``. ``secret_key``
+    encrypts credentials and signs page tokens; without it, a key file in ``data_dir`` does. ``read_rate`` and
+    ``write_rate`` are requests per second and access token; 0 means no limit.
+    """
+
+    data_dir: str = "data"
+    database_url: str = ""
+    secret_key: str = ""
+    read_rate: int = 10
+    write_rate: int = 50
+    log_level: str = "info"
+
+    @property
+    def directory(self) -> Path:
+        """The data directory as a path."""
+        return Path(self.data_dir)
+
+    @property
+    def store_url(self) -> str:
+        """The URL of the store."""
+        return self.database_url or f"sqlite:///{self.directory.absolute() / 'unicart.db'}"
+
+
+def read_settings(environment: Mapping[str, str] = os.environ, **overrides: object) -> Settings:
+    """The settings of ``environment``, with ``overrides`` (from a command line) on top.
+
+    Raises:
+        SettingsError: a value cannot be used.
+    """
+    values: dict[str, object] = {}
+    for name in Settings.__struct_fields__:
+        text = environment.get(f"UNICART_{name.upper()}")
+        if text is not None:
+            values[name] = text
+    values |= {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"Environment variables UNICART_*: {error}") from None

@@ -1,0 +1,1 @@
+"""What to pull when: runs, checkpoints and connection errors."""
