@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
@@ -37,7 +38,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.database_url or f"sqlite:///{self.directory.absolute() / 'unicart.db'}"
 
 
-def read_settings(environment: Mapping[str, str] = os.environ, **overrides: object) -> Settings:
+def read_settings(
+    overrides: Mapping[str, object] = MappingProxyType({}), environment: Mapping[str, str] = os.environ
+) -> Settings:
     """The settings of ``environment``, with ``overrides`` (from a command line) on top.
 
     Raises:

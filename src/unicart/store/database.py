@@ -5,10 +5,12 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
+from sqlalchemy import literal_column, select
 from sqlalchemy.sql import ClauseElement
 
 from unicart.contract.errors import Unavailable
 from unicart.store.statements import Statement, compile_statement
+from unicart.store.tables import metadata
 
 Row = tuple[Any, ...]
 
@@ -78,6 +80,10 @@ class Database(ABC):
     async def execute(self, expression: ClauseElement, **values: Any) -> list[Row]:
         """Compile and run ``expression``, and return its rows; for what is not asked often."""
         return await self.fetch(self.compile(expression), values)
+
+    async def ping(self) -> None:
+        """Read something, to see whether the store answers."""
+        await self.execute(select(literal_column("1")).select_from(metadata.tables["organizations"]).limit(1))
 
 
 async def open_database(url: str) -> Database:

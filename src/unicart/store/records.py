@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Insert, Select, Table, bindparam, delete, select
+from sqlalchemy import Insert, Select, Table, bindparam, delete, distinct, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from unicart.contract.common import Tag, encode, tag_text
@@ -13,7 +13,7 @@ from unicart.contract.resources import Record, Resource
 from unicart.store.database import Database, Transaction
 from unicart.store.documents import Stamp, content, document, tags_text
 from unicart.store.statements import Statement
-from unicart.store.tables import NO_CUSTOMER, RECORDS, record_tags
+from unicart.store.tables import NO_CUSTOMER, RECORDS, orders, record_tags
 
 KEYED_TEXTS = ("id", "status", "warehouse_customer_id", "order_number")
 
@@ -229,3 +229,12 @@ async def one(database: Database, connection_key: int, resource: Resource, id: s
     )
     rows = await database.fetch(statement, {"tenant": connection_key, "record": id})
     return rows[0][0] if rows else None
+
+
+async def warehouse_customers(database: Database, connection_key: int) -> list[str]:
+    """The ids of the warehouse customers that the connection's orders belong to."""
+    c = orders.c
+    query = select(distinct(c.warehouse_customer_id)).where(
+        c.connection_key == connection_key, c.warehouse_customer_id > NO_CUSTOMER
+    )
+    return [row[0] for row in await database.execute(query.order_by(c.warehouse_customer_id))]

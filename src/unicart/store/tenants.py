@@ -88,6 +88,13 @@ async def create_key(database: Database, organization_id: str, name: str, read_o
     return secret
 
 
+async def revoke_keys(database: Database, organization_id: str, name: str) -> None:
+    """Delete the organization's API keys of that name; they stop working."""
+    c = api_keys.c
+    async with database.write() as transaction:
+        await transaction.execute(delete(api_keys).where(c.organization_id == organization_id, c.name == name))
+
+
 async def find_key(database: Database, secret: str) -> ApiKey | None:
     """The API key whose secret this is."""
     c = api_keys.c

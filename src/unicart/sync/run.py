@@ -148,7 +148,7 @@ class _Run:
             try:
                 mapped += [(raw_key, records.prepare(record)) for record in self._platform.map(self._function, raw)]
             except Exception as error:
-                reason = str(error) or repr(error)
+                reason = (str(error) or repr(error)).replace("\x00", "")
                 log.warning("%s %s: quarantined %s: %s", self._connection.id, self._function.value, raw_key, reason)
                 refused.append((raw_key, raw, reason))
         return mapped, refused
@@ -164,6 +164,6 @@ _ids = msgspec.json.Decoder(_WithId)
 def _raw_key(raw: bytes) -> str:
     """The raw record's own ``id`` where it has one, so that a later version of it takes the same place."""
     try:
-        return str(_ids.decode(raw).id)[:200]
+        return str(_ids.decode(raw).id).replace("\x00", "")[:200]
     except (msgspec.DecodeError, UnicodeDecodeError):
         return fingerprint(raw.decode("utf-8", "replace"))

@@ -1,0 +1,492 @@
+"""The command line: ``unicart --help``."""
+
+import asyncio
+import json
+import logging
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from unicart import __version__, demo
+from unicart.cli_progress import SyncProgress
+from unicart.connectors.kit import ConnectorError
+from unicart.connectors.registry import connector, connectors
+from unicart.contract.common import format_date
+from unicart.contract.resources import Function
+from unicart.server import PortTaken, base_url, listen, serve
+from unicart.settings import Settings, SettingsError, read_settings
+from unicart.store import checkpoints, tenants
+from unicart.store.database import Database, StoreUnavailable, open_database
+from unicart.store.migrate import MigrationFailed, migrate
+from unicart.store.secrets import SecretError, Vault, new_key, open_vault
+from unicart.store.tenants import Connection, Duplicate, Organization
+from unicart.sync import connect
+from unicart.sync.run import Progress, sync_function
+
+T = TypeVar("T")
+
+app = typer.Typer(
+    name="unicart",
+    help="One API for every cart's orders, self-hosted.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+org_app = typer.Typer(help="Organizations: whoever runs software against this Unicart.", no_args_is_help=True)
+key_app = typer.Typer(help="API keys of an organization.", no_args_is_help=True)
+connection_app = typer.Typer(help="Connected shops.", no_args_is_help=True)
+app.add_typer(org_app, name="org")
+app.add_typer(key_app, name="key")
+app.add_typer(connection_app, name="connection")
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+DataDir = Annotated[
+    str | None, typer.Option("--data-dir", help="Where the store and key file are.", show_default="data")
+]
+Org = Annotated[str | None, typer.Option("--org", help="Name or id of the organization, if there are several.")]
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+NoRateLimit = Annotated[bool, typer.Option("--no-rate-limit", help="Answer any number of requests per second.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON line instead of text.")]
+
+
+class Failure(Exception):
+    """A message for the user; the command ends with status 1."""
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(__version__)
+
+
+@app.command("secret-key")
+def secret_key() -> None:
+    """Print a fresh value for UNICART_SECRET_KEY."""
+    print(new_key())
+
+
+@app.command("demo")
+def demo_command(
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes any free one.")] = 8000,
+    host: Host = "127.0.0.1",
+    data_dir: DataDir = None,
+    orders: Annotated[int, typer.Option(min=0, help="How many orders the sandbox shop has.")] = demo.ORDERS,
+    no_rate_limit: NoRateLimit = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run the product with a sandbox shop, and print how to call it."""
+    settings, vault = _prepare(data_dir, no_rate_limit)
+    listener = listen(host, port)
+    access = _run(demo.prepare(settings, vault, orders, err))
+    described = {"base_url": base_url(listener), **access}
+
+    def ready() -> None:
+        if as_json:
+            sys.stdout.write(json.dumps(described) + "\n")
+            sys.stdout.flush()
+        else:
+            _print_access(described)
+
+    serve(settings, vault, listener, ready)
+
+
+@app.command("serve")
+def serve_command(
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes any free one.")] = 8000,
+    host: Host = "127.0.0.1",
+    data_dir: DataDir = None,
+    no_rate_limit: NoRateLimit = False,
+) -> None:
+    """Serve the API over the connections that were added."""
+    settings, vault = _prepare(data_dir, no_rate_limit)
+    listener = listen(host, port)
+    serve(settings, vault, listener, lambda: err.print(f"Unicart answers at {base_url(listener)}"))
+
+
+@org_app.command("create")
+def org_create(name: str, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Make an organization."""
+
+    async def create(database: Database, _: Vault) -> Organization:
+        return await tenants.create_organization(database, name)
+
+    organization = _with_store(data_dir, create)
+    _show({"organization_id": organization.id, "name": organization.name}, as_json)
+
+
+@org_app.command("list")
+def org_list(data_dir: DataDir = None) -> None:
+    """List the organizations."""
+
+    async def read(database: Database, _: Vault) -> list[Organization]:
+        return await tenants.list_organizations(database)
+
+    table = Table("Organization", "Name")
+    for organization in _with_store(data_dir, read):
+        table.add_row(organization.id, organization.name)
+    out.print(table)
+
+
+@key_app.command("create")
+def key_create(
+    org: Org = None,
+    name: Annotated[str, typer.Option(help="What the key is for.")] = "default",
+    read_only: Annotated[bool, typer.Option("--read-only", help="A key that cannot write.")] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make an API key. It is shown only this once."""
+
+    async def create(database: Database, _: Vault) -> str:
+        organization = await _organization(database, org)
+        return await tenants.create_key(database, organization.id, name, read_only)
+
+    _show({"api_key": _with_store(data_dir, create)}, as_json)
+
+
+@connection_app.command("add", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+def connection_add(
+    context: typer.Context,
+    integration: Annotated[str, typer.Argument(help="The connector: medusa, vendure, sandbox…")],
+    org: Org = None,
+    customer_id: Annotated[str | None, typer.Option(help="Your own name for the merchant.")] = None,
+    no_private_network: Annotated[
+        bool, typer.Option("--no-private-network", help="Refuse a shop on a private or loopback address.")
+    ] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Connect a shop. Its credentials are options: --url, --api-key… Leave a secret out to be asked for it.
+
+    The credentials are proved against the platform before anything is stored. The access token is shown only this once.
+    """
+    credentials = _credentials(integration, context.args)
+
+    async def add(database: Database, vault: Vault) -> tuple[Connection, str]:
+        organization = await _organization(database, org)
+        account = await connect.check(integration, credentials, private_network=not no_private_network)
+        return await tenants.add_connection(
+            database,
+            vault,
+            organization_id=organization.id,
+            integration_name=integration,
+            account_name=account.account_name,
+            credentials=credentials,
+            private_network=not no_private_network,
+            customer_id=customer_id,
+        )
+
+    connection, token = _with_store(data_dir, add)
+    _show(
+        {
+            "connection_id": connection.id,
+            "integration_name": connection.integration_name,
+            "account_name": connection.account_name,
+            "access_token": token,
+        },
+        as_json,
+    )
+    if not as_json:
+        err.print("Pull its data with: unicart sync")
+
+
+@connection_app.command("list")
+def connection_list(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """List the connections."""
+
+    async def read(database: Database, _: Vault) -> list[Connection]:
+        return await tenants.list_connections(database)
+
+    found = _with_store(data_dir, read)
+    if as_json:
+        print(json.dumps([_described(connection) for connection in found]))
+        return
+    table = Table("Connection", "Integration", "Account", "Customer", "Created")
+    for each in found:
+        table.add_row(
+            each.id, each.integration_name, each.account_name, each.customer_id or "", format_date(each.created)
+        )
+    out.print(table)
+
+
+@connection_app.command("show")
+def connection_show(connection_id: str, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Show a connection: what is synced, what is wrong, and what is quarantined."""
+
+    async def read(database: Database, _: Vault) -> dict[str, Any]:
+        connection = await _connection(database, connection_id)
+        states = await checkpoints.list_checkpoints(database, connection.key)
+        errors = await checkpoints.list_errors(database, connection.key)
+        held = await checkpoints.list_quarantined(database, connection.key)
+        return {
+            **_described(connection),
+            "functions": [
+                {
+                    "function_name": state.function,
+                    "started": _date(state.started),
+                    "finished": _date(state.finished),
+                    "interrupted": state.interrupted,
+                }
+                for state in states
+            ],
+            "errors": [
+                {
+                    "function_name": error.function,
+                    "error_message": error.message,
+                    "detail": error.detail,
+                    "preventing_sync": error.preventing_sync,
+                    "first_seen": format_date(error.first_seen),
+                    "last_seen": format_date(error.last_seen),
+                }
+                for error in errors
+            ],
+            "quarantine": [
+                {"function_name": each.function, "record": each.raw_key, "reason": each.reason} for each in held
+            ],
+        }
+
+    described = _with_store(data_dir, read)
+    if as_json:
+        print(json.dumps(described))
+        return
+    _show({name: value for name, value in described.items() if not isinstance(value, list)}, False)
+    for title in ("functions", "errors", "quarantine"):
+        if described[title]:
+            table = Table(*described[title][0], title=title.capitalize(), title_justify="left")
+            for row in described[title]:
+                table.add_row(*("" if value is None else str(value) for value in row.values()))
+            out.print(table)
+
+
+@connection_app.command("token")
+def connection_token(connection_id: str, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Make a new access token for a connection; the old one stops working."""
+
+    async def renew(database: Database, _: Vault) -> str:
+        return await tenants.new_token(database, await _connection(database, connection_id))
+
+    _show({"access_token": _with_store(data_dir, renew)}, as_json)
+
+
+@connection_app.command("remove")
+def connection_remove(
+    connection_id: str,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Remove a connection with all its records. Nothing is changed on the platform."""
+
+    async def remove(database: Database, _: Vault) -> None:
+        connection = await _connection(database, connection_id)
+        if not yes:
+            typer.confirm(f"Remove {connection.account_name} ({connection.integration_name}) and its data?", abort=True)
+        await tenants.remove_connection(database, connection)
+
+    _with_store(data_dir, remove)
+    err.print("Removed.")
+
+
+@app.command("sync")
+def sync_command(
+    connection_id: Annotated[str | None, typer.Argument(help="One connection; without it, all.")] = None,
+    function: Annotated[list[Function] | None, typer.Option(help="Only these functions.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Pull everything again, not only what changed.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Pull what is new or changed from the platforms. Ends with status 1 if anything could not be pulled."""
+
+    async def sync(database: Database, vault: Vault) -> list[Progress]:
+        if connection_id is not None:
+            chosen = [await _connection(database, connection_id)]
+        else:
+            chosen = await tenants.list_connections(database)
+        done: list[Progress] = []
+        with SyncProgress(err) as shown:
+            for connection in chosen:
+                done += await _sync_connection(database, vault, connection, function, full, shown)
+        return done
+
+    runs = _with_store(data_dir, sync)
+    if not runs:
+        err.print("There is nothing to sync. Add a shop with: unicart connection add")
+    if any(run.error or run.busy for run in runs):
+        raise typer.Exit(1)
+
+
+async def _sync_connection(
+    database: Database,
+    vault: Vault,
+    connection: Connection,
+    wanted: list[Function] | None,
+    full: bool,
+    shown: SyncProgress,
+) -> list[Progress]:
+    done: list[Progress] = []
+    async with connect.opened_connection(database, vault, connection) as platform:
+        for function in platform.facts.functions:
+            if wanted and function not in wanted:
+                continue
+            if full:
+                await checkpoints.forget(database, connection.key, function.value)
+            with shown.run(connection, function) as report:
+                progress = await sync_function(database, connection, platform, function, report)
+            shown.summary(connection, progress)
+            done.append(progress)
+    return done
+
+
+@app.command("integrations")
+def integrations() -> None:
+    """List the connectors and the credentials that each needs."""
+    table = Table("Name", "Platform", "Credentials", "Functions")
+    for name, kind in connectors().items():
+        options = " ".join(_option(field.name) for field in kind.facts.credentials)
+        functions = ", ".join(function.value for function in kind.facts.functions)
+        table.add_row(name, kind.facts.display_name, options, functions)
+    out.print(table)
+
+
+def main() -> None:
+    """The ``unicart`` command: runs it, and turns expected failures into a message and status 1."""
+    try:
+        app()
+    except (
+        Failure,
+        Duplicate,
+        LookupError,
+        connect.InvalidCredentials,
+        MigrationFailed,
+        PortTaken,
+        SecretError,
+        SettingsError,
+        StoreUnavailable,
+        ConnectorError,
+    ) as error:
+        err.print(f"[red]Error:[/red] {error}" if not isinstance(error, KeyError) else repr(error))
+        sys.exit(1)
+
+
+# --- what the commands share ------------------------------------------------------------------------------------------
+
+
+def _prepare(data_dir: str | None, no_rate_limit: bool = False) -> tuple[Settings, Vault]:
+    """Settings, a directory, a vault and a migrated store."""
+    rates: dict[str, object] = {"read_rate": 0, "write_rate": 0} if no_rate_limit else {}
+    settings = read_settings({"data_dir": data_dir, **rates})
+    logging.basicConfig(
+        stream=sys.stderr, level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    try:
+        Path(settings.data_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Failure(f"The data directory {settings.data_dir!r} cannot be made: {error.strerror}.") from error
+    vault = open_vault(settings.secret_key or None, settings.directory)
+    migrate(settings.store_url)
+    return settings, vault
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(work)
+
+
+def _with_store(data_dir: str | None, work: Any) -> Any:
+    """Open the store, await ``work(database, vault)``, and close it."""
+    settings, vault = _prepare(data_dir)
+
+    async def run() -> Any:
+        database = await open_database(settings.store_url)
+        try:
+            return await work(database, vault)
+        finally:
+            await database.close()
+
+    return _run(run())
+
+
+async def _organization(database: Database, wanted: str | None) -> Organization:
+    if wanted is not None:
+        found = await tenants.find_organization(database, wanted)
+        if found is None:
+            raise Failure(f"There is no organization {wanted!r}. See: unicart org list")
+        return found
+    known = await tenants.list_organizations(database)
+    if len(known) == 1:
+        return known[0]
+    if not known:
+        return await tenants.create_organization(database, "default")
+    raise Failure("There are several organizations. Name one with --org.")
+
+
+async def _connection(database: Database, id: str) -> Connection:
+    found = await tenants.find_connection(database, id)
+    if found is None:
+        raise Failure(f"There is no connection {id!r}. See: unicart connection list")
+    return found
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _credentials(integration: str, arguments: list[str]) -> dict[str, str]:
+    """The credentials given as options; secrets that are required and missing are asked for."""
+    fields = {_option(field.name): field for field in connector(integration).facts.credentials}
+    given: dict[str, str] = {}
+    words = iter(arguments)
+    for word in words:
+        option, equals, value = word.partition("=")
+        if option not in fields:
+            known = " ".join(fields) or "none"
+            raise Failure(f"{integration} has no option {option!r}. Its credentials: {known}")
+        given[fields[option].name] = value if equals else next(words, "")
+    for field in fields.values():
+        if field.kind == "secret" and field.required and not given.get(field.name) and sys.stdin.isatty():
+            given[field.name] = typer.prompt(field.label, hide_input=True)
+    return connect.complete_credentials(integration, given)
+
+
+def _described(connection: Connection) -> dict[str, Any]:
+    return {
+        "connection_id": connection.id,
+        "integration_name": connection.integration_name,
+        "account_name": connection.account_name,
+        "customer_id": connection.customer_id,
+        "created_at": format_date(connection.created),
+    }
+
+
+def _date(epoch: int | None) -> str | None:
+    return None if epoch is None else format_date(epoch)
+
+
+def _show(fields: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(fields))
+        return
+    width = max(map(len, fields))
+    for name, value in fields.items():
+        out.print(f"{name:<{width}}  {'' if value is None else value}", markup=False)
+
+
+def _print_access(access: dict[str, Any]) -> None:
+    url, key, token = access["base_url"], access["api_key"], access["access_token"]
+    out.print(f"\nUnicart answers at {url}  (Ctrl-C stops it)\n", markup=False)
+    _show({"API key": key, "access token": token, "API docs": f"{url}/docs"}, False)
+    out.print("\nTry it:\n", markup=False)
+    out.print(
+        f"curl -s '{url}/cart/orders?status=open&limit=2' "
+        f"-H 'x-trackstar-api-key: {key}' -H 'x-trackstar-access-token: {token}'\n",
+        markup=False,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Run the API under uvicorn, in this process."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+
+import uvicorn
+import uvloop
+
+from unicart.api.app import create_app
+from unicart.settings import Settings
+from unicart.store.database import open_database
+from unicart.store.secrets import Vault
+
+
+class PortTaken(Exception):
+    """The address cannot be listened on."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes any free one.
+
+    Raises:
+        PortTaken: another program has the port, or the host is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise PortTaken(f"{host}:{port} cannot be listened on: {error.strerror}. Choose another --port.") from error
+    listener.listen(2048)
+    listener.set_inheritable(True)
+    return listener
+
+
+def base_url(listener: socket.socket) -> str:
+    """The URL of a listening socket, as this machine reaches it."""
+    host, port = listener.getsockname()[:2]
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"http://{shown}:{port}"
+
+
+def serve(settings: Settings, vault: Vault, listener: socket.socket, ready: Callable[[], None]) -> None:
+    """Answer requests on ``listener`` until SIGTERM or Ctrl-C; ``ready`` is called once they are answered."""
+    with suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings, vault, listener, ready))
+
+
+async def _serve(settings: Settings, vault: Vault, listener: socket.socket, ready: Callable[[], None]) -> None:
+    database = await open_database(settings.store_url)
+    try:
+        server = _Server(
+            uvicorn.Config(
+                create_app(database, vault, settings),
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                http="httptools",
+                lifespan="off",
+                timeout_graceful_shutdown=10,
+            ),
+            ready,
+        )
+        await server.serve(sockets=[listener])
+    finally:
+        await database.close()
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
