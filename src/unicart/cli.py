@@ -15,7 +15,7 @@ from rich.table import Table
 from unicart import __version__, demo
 from unicart.cli_progress import SyncProgress
 from unicart.connectors.kit import ConnectorError
-from unicart.connectors.registry import connector, connectors
+from unicart.connectors.registry import connector, connector_names
 from unicart.contract.common import format_date
 from unicart.contract.resources import Function
 from unicart.server import PortTaken, base_url, listen, serve
@@ -346,7 +346,8 @@ async def _sync_connection(
 def integrations() -> None:
     """List the connectors and the credentials that each needs."""
     table = Table("Name", "Platform", "Credentials", "Functions")
-    for name, kind in connectors().items():
+    for name in connector_names():
+        kind = connector(name)
         options = " ".join(_option(field.name) for field in kind.facts.credentials)
         functions = ", ".join(function.value for function in kind.facts.functions)
         table.add_row(name, kind.facts.display_name, options, functions)

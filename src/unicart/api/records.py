@@ -13,7 +13,7 @@ from unicart.api.authentication import Authenticator, Caller
 from unicart.api.page_tokens import PageTokens
 from unicart.api.rate_limit import RateLimiter, enforce
 from unicart.api.reply import NdjsonStream, Reply, header
-from unicart.connectors.registry import connectors
+from unicart.connectors.registry import connector
 from unicart.contract.common import Tag
 from unicart.contract.errors import InvalidRequest, NotFound, NotImplementedHere
 from unicart.contract.resources import RESOURCES, Resource
@@ -116,8 +116,8 @@ class RecordRoutes:
         if allowance is not None:
             scope["unicart.headers"] += allowance.headers()
             enforce(allowance)
-        if not _implemented(caller.connection.integration_name, self._resource):
-            facts = connectors()[caller.connection.integration_name].facts
+        facts = connector(caller.connection.integration_name).facts
+        if self._resource.function not in facts.functions:
             raise NotImplementedHere(
                 f"Endpoint {self._resource.function.value} is not implemented for {facts.display_name}"
             )
@@ -125,11 +125,6 @@ class RecordRoutes:
 
     def _not_found(self, id: str) -> NotFound:
         return NotFound(f"{self._resource.singular.capitalize()} not found", id=id)
-
-
-def _implemented(integration_name: str, resource: Resource) -> bool:
-    known = connectors().get(integration_name)
-    return known is None or resource.function in known.facts.functions
 
 
 def _envelope(documents: list[bytes], token: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """Which connectors there are: those of Unicart and those that other packages register as entry points."""
 
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 from unicart.connectors.kit import Connector
 
@@ -9,19 +9,24 @@ GROUP = "unicart.connectors"
 
 
 @cache
-def connectors() -> dict[str, type[Connector]]:
-    """Each installed connector by its name, in the order of names."""
-    found = sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
-    return {entry.name: entry.load() for entry in found}
+def _entry_points() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name)}
 
 
+def connector_names() -> list[str]:
+    """The names of all installed connectors, sorted."""
+    return list(_entry_points())
+
+
+@cache
 def connector(name: str) -> type[Connector]:
-    """The connector called ``name``.
+    """The connector called ``name``; only this one is imported.
 
     Raises:
         LookupError: there is none; the message lists those there are.
     """
-    try:
-        return connectors()[name]
-    except KeyError:
-        raise LookupError(f"There is no connector {name!r}. Known: {', '.join(connectors())}.") from None
+    entry = _entry_points().get(name)
+    if entry is None:
+        raise LookupError(f"There is no connector {name!r}. Known: {', '.join(connector_names())}.")
+    kind: type[Connector] = entry.load()
+    return kind

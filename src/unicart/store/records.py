@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Insert, Select, Table, bindparam, delete, distinct, select
+from sqlalchemy import Insert, Select, Table, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from unicart.contract.common import Tag, encode, tag_text
@@ -234,7 +234,9 @@ async def one(database: Database, connection_key: int, resource: Resource, id: s
 async def warehouse_customers(database: Database, connection_key: int) -> list[str]:
     """The ids of the warehouse customers that the connection's orders belong to."""
     c = orders.c
-    query = select(distinct(c.warehouse_customer_id)).where(
-        c.connection_key == connection_key, c.warehouse_customer_id > NO_CUSTOMER
+    query = (
+        select(c.warehouse_customer_id)
+        .distinct()
+        .where(c.connection_key == connection_key, c.warehouse_customer_id > NO_CUSTOMER)
     )
     return [row[0] for row in await database.execute(query.order_by(c.warehouse_customer_id))]
