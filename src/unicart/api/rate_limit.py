@@ -13,6 +13,7 @@ class Allowance(msgspec.Struct, frozen=True):
     limit: int
     remaining: int
     reset: int
+    exceeded: bool
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """The rate headers of a response."""
@@ -42,10 +43,10 @@ class RateLimiter:
             self._counts.clear()
         count = self._counts.get((connection_key, write), 0) + 1
         self._counts[connection_key, write] = count
-        return Allowance(limit, max(limit - count, -1 if count > limit else 0), second + 1)
+        return Allowance(limit, max(limit - count, 0), second + 1, count > limit)
 
 
 def enforce(allowance: Allowance | None) -> None:
     """Raise `RateLimited` if the request was one too many."""
-    if allowance is not None and allowance.remaining < 0:
+    if allowance is not None and allowance.exceeded:
         raise RateLimited(f"Rate limit of {allowance.limit} requests per second exceeded", retry_after=1)

@@ -15,6 +15,9 @@ from unicart.store.tables import metadata
 Row = tuple[Any, ...]
 
 
+OLD_SCHEMA = "The database does not have this version's schema. Restart Unicart: it migrates when it starts."
+
+
 class StoreUnavailable(Unavailable):
     """The database is locked, full, read-only or unreachable. Nothing of the transaction was written."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 
-from unicart.store.database import Database, Row, StoreUnavailable, Transaction
+from unicart.store.database import OLD_SCHEMA, Database, Row, StoreUnavailable, Transaction
 from unicart.store.statements import Statement
 
 # Every query has its index, whatever the table's statistics say at the moment: a plan that scans or sorts a table is
@@ -26,6 +26,8 @@ READ_SETTINGS = {
 def _translated() -> Iterator[None]:
     try:
         yield
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
+        raise StoreUnavailable(OLD_SCHEMA) from error
     except (asyncpg.DiskFullError, asyncpg.OutOfMemoryError) as error:
         raise StoreUnavailable("PostgreSQL has no space left. Free some; nothing was written.") from error
     except (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError, asyncpg.DeadlockDetectedError) as error:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import apsw
 
-from unicart.store.database import Database, Row, StoreUnavailable, Transaction
+from unicart.store.database import OLD_SCHEMA, Database, Row, StoreUnavailable, Transaction
 from unicart.store.statements import Statement
 
 T = TypeVar("T")
@@ -33,6 +33,10 @@ def _translated() -> Iterator[None]:
         raise StoreUnavailable("The database is locked by another process. Try again.") from error
     except apsw.FullError as error:
         raise StoreUnavailable("The disk of the database is full. Free some space; nothing was written.") from error
+    except apsw.SQLError as error:
+        if "no such table" not in str(error) and "no such column" not in str(error):
+            raise
+        raise StoreUnavailable(OLD_SCHEMA) from error
     except (apsw.CantOpenError, apsw.ReadOnlyError, apsw.IOError, apsw.CorruptError, apsw.NotADBError) as error:
         log.error("SQLite: %s", error)
         raise StoreUnavailable("The database file cannot be read or written. See the log.") from error
