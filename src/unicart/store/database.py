@@ -84,6 +84,9 @@ class Database(ABC):
         """Compile and run ``expression``, and return its rows; for what is not asked often."""
         return await self.fetch(self.compile(expression), values)
 
+    async def refresh_statistics(self) -> None:  # noqa: B027 - not every database has something to do
+        """Tell the planner what a large load has made of the tables."""
+
     async def ping(self) -> None:
         """Read something, to see whether the store answers."""
         await self.execute(select(literal_column("1")).select_from(metadata.tables["organizations"]).limit(1))

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Select,
     Table,
     and_,
+    any_,
     bindparam,
     exists,
     func,
@@ -155,7 +156,7 @@ class Walk:
             rows += await self._fetch(_Shape(self._plan, windowed=True), values, after)
             if len(rows) >= count:
                 return rows
-            ends = await self._fetch(_Shape(self._plan, end=True), {"skip": window - 1}, after)
+            ends = await self._fetch(_Shape(self._plan, end=True), {"skip": window - 1, "window": window}, after)
             if not ends:
                 return rows
             if not self._probed:
@@ -317,10 +318,13 @@ class _Shape(msgspec.Struct, frozen=True):
             return self._arm(dialect, table, 0, table.c.doc).order_by("date", "id").limit(bindparam("count"))
         row: ColumnElement[Any] = literal_column("rowid") if dialect == "sqlite" else literal_column("NULL::int")
         arms = [self._arm(dialect, table, number, row.label("row")) for number in range(len(plan.arms))]
+        size: ColumnElement[Any] = bindparam("window" if self.windowed or self.end else "count")
+        if dialect == "postgresql" and len(arms) > 1:
+            # SQLite merges ordered ranges lazily by itself; PostgreSQL does if each says its order and size.
+            arms = [arm.order_by("date", "id").limit(size) for arm in arms]
         merged: Any = union_all(*arms) if len(arms) > 1 else arms[0]
         if self.end:
             return merged.order_by("date", "id").limit(1).offset(bindparam("skip"))  # type: ignore[no-any-return]
-        size: ColumnElement[Any] = bindparam("window" if self.windowed else "count")
         keys = merged.order_by("date", "id").limit(size).subquery("k")
         same = table.c.id == keys.c.id, table.c.connection_key == bindparam("tenant")
         by_row = dialect == "sqlite" and plan.source == table.name
@@ -395,7 +399,9 @@ def _tagged(table: Table, operator: Operator, tags: Sequence[ColumnElement[Any]]
     def carries(tag: ColumnElement[Any]) -> ColumnElement[bool]:
         c = record_tags.c
         keys = c.connection_key == table.c.connection_key, c.resource == table.name
-        return exists().where(*keys, c.tag == tag, c.created == table.c.created, c.id == table.c.id)
+        row = select(c.id).where(*keys, c.tag == tag, c.created == table.c.created, c.id == table.c.id)
+        # PostgreSQL would turn a plain EXISTS into a join in an order of its own; an offset keeps it a look-up.
+        return exists(row.offset(0).correlate(table))
 
     if operator is Operator.CONTAINS:
         return and_(*(carries(tag) for tag in tags))
@@ -450,17 +456,18 @@ def _few(
         ids = _matching_ids(database.dialect, resource, few, "few_")
         if ids is None:
             raise AssertionError(f"no index finds {few.field.name}[{few.operator}]")
-        found = ids.subquery("f")
+        # As an array, PostgreSQL looks the ids up; as a subquery, it may join them the other way round.
+        as_array = database.dialect == "postgresql"
+        found = table.c.id == any_(func.array(ids.scalar_subquery())) if as_array else table.c.id.in_(ids)
         date = table.c[sort]
-        same = table.c.id == found.c.id, table.c.connection_key == bindparam("tenant")
         after = tuple_(date, table.c.id) > tuple_(bindparam("after_date"), bindparam("after_id"))
-        return (
+        matches = (
             select(date.label("date"), table.c.id.label("id"), table.c.doc)
-            .select_from(found.join(table, and_(*same)))
-            .where(after, *_where(database.dialect, table, conditions))
-            .order_by(date, table.c.id)
-            .limit(bindparam("count"))
+            .where(table.c.connection_key == bindparam("tenant"), found, after, *_where(database.dialect, table, conditions))
+            .offset(0)  # keeps PostgreSQL from walking the whole order instead of sorting the few
+            .subquery("matches")
         )
+        return select(matches).order_by(matches.c.date, matches.c.id).limit(bindparam("count"))
 
     return database.prepared(("few", resource.name, sort, conditions.index(few), shape), build)
 

@@ -8,6 +8,7 @@ import asyncpg
 
 from unicart.store.database import OLD_SCHEMA, Database, Row, StoreUnavailable, Transaction
 from unicart.store.statements import Statement
+from unicart.store.tables import RECORDS, record_tags
 
 # Every query has its index, whatever the table's statistics say at the moment: a plan that scans or sorts a table is
 # never right here. Values decide which index is selective, so plans are made for them.
@@ -18,6 +19,7 @@ READ_SETTINGS = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "enable_bitmapscan": "off",
+    "enable_sort": "off",
     "jit": "off",
 }
 
@@ -88,6 +90,10 @@ class Postgres(Database):
 
     async def version(self) -> tuple[int, int] | None:
         return None
+
+    async def refresh_statistics(self) -> None:
+        with _translated():
+            await self._pool.execute(f"ANALYZE {', '.join([*RECORDS, record_tags.name])}")
 
     async def close(self) -> None:
         await self._pool.close()

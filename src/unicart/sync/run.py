@@ -23,6 +23,7 @@ from unicart.store.tenants import Connection
 log = logging.getLogger(__name__)
 
 LEASE_SECONDS = 120
+LARGE_LOAD = 1000
 
 
 class Progress(msgspec.Struct):
@@ -63,6 +64,8 @@ async def sync_function(
     try:
         await run.pull(Pull(cursor=state.cursor, interrupted=state.interrupted))
         finished = int(time.time())
+        if progress.saved.created >= LARGE_LOAD:
+            await database.refresh_statistics()
     except LeaseLost:
         progress.error = "Another run took this function over."
         return progress
