@@ -46,11 +46,26 @@ def whole_second(moment: datetime) -> datetime:
     """``moment`` in UTC with its fraction of a second cut off.
 
     Raises:
-        ValueError: ``moment`` has no zone.
+        ValueError: ``moment`` has no zone, or is outside the years 1 to 9999 in UTC.
     """
     if moment.tzinfo is None:
         raise ValueError(f"{moment.isoformat()} has no time zone")
-    return moment.astimezone(UTC).replace(microsecond=0)
+    try:
+        return moment.astimezone(UTC).replace(microsecond=0)
+    except OverflowError:
+        raise ValueError(f"{moment.isoformat()} is out of range") from None
+
+
+def require_numbers(struct: msgspec.Struct, *names: str) -> None:
+    """Refuse amounts that are infinite or not a number: JSON has no such numbers.
+
+    Raises:
+        ValueError: naming the field.
+    """
+    for name in names:
+        amount = getattr(struct, name)
+        if amount is not None and not amount.is_finite():
+            raise ValueError(f"{name}: {amount} is not a number")
 
 
 def parse_date(text: str) -> int:
@@ -71,7 +86,7 @@ def parse_date(text: str) -> int:
 
 def format_date(epoch: int) -> str:
     """The contract's form of ``epoch`` (seconds, UTC)."""
-    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(epoch, UTC).isoformat().replace("+00:00", "Z")
 
 
 def tag_text(tag: Tag) -> str:

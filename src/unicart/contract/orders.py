@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from unicart.contract.common import Address, Tag, whole_second
+from unicart.contract.common import Address, Tag, require_numbers, whole_second
 
 
 class OrderStatus(StrEnum):
@@ -62,6 +62,9 @@ class LineItem(msgspec.Struct, frozen=True, kw_only=True):
     tax: Decimal | None = None
     total_discount: Decimal | None = None
     total_tax: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        require_numbers(self, "unit_price", "discount", "tax", "total_discount", "total_tax")
 
 
 class ShippingGroupLineItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,6 +141,9 @@ class RefundLineItem(msgspec.Struct, frozen=True, kw_only=True):
     quantity: int
     amount: Decimal | None = None
 
+    def __post_init__(self) -> None:
+        require_numbers(self, "amount")
+
 
 class Refund(msgspec.Struct, frozen=True, kw_only=True):
     """Money paid back. Unicart's own: connectors list refunds in ``additional_fields["refunds"]``, in one shape."""
@@ -150,6 +156,7 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
     line_items: list[RefundLineItem] = []
 
     def __post_init__(self) -> None:
+        require_numbers(self, "amount")
         _cut_dates(self, "created_date")
 
 
@@ -191,6 +198,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     additional_fields: dict[str, Any] = {}
 
     def __post_init__(self) -> None:
+        require_numbers(self, "total_price", "total_tax", "total_discount", "total_shipping")
         _cut_dates(self, "created_date", "updated_date", "earliest_ship_date", "latest_ship_date")
         method = shipping_method_alias(
             self.shipping_method_id, self.shipping_method_name, self.requested_shipping_method

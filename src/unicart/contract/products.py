@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from unicart.contract.common import Tag, whole_second
+from unicart.contract.common import Tag, require_numbers, whole_second
 
 
 class Measurements(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,6 +18,9 @@ class Measurements(msgspec.Struct, frozen=True, kw_only=True):
     unit: str | None = None
     weight: Decimal | None = None
     weight_unit: str | None = None
+
+    def __post_init__(self) -> None:
+        require_numbers(self, "length", "width", "height", "weight")
 
 
 class Product(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +51,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     additional_fields: dict[str, Any] = {}
 
     def __post_init__(self) -> None:
+        require_numbers(self, "price", "unit_cost")
         msgspec.structs.force_setattr(self, "created_date", whole_second(self.created_date))
         msgspec.structs.force_setattr(self, "updated_date", whole_second(self.updated_date))
 

@@ -15,6 +15,9 @@ from unicart.store.tables import metadata
 Row = tuple[Any, ...]
 
 
+MAX_PREPARED = 2000
+"""Statements that are kept compiled. Callers choose how many values a filter has, so there is no natural end to them."""
+
 OLD_SCHEMA = "The database does not have this version's schema. Restart Unicart: it migrates when it starts."
 
 
@@ -77,6 +80,8 @@ class Database(ABC):
         """The statement that ``build`` makes, compiled at its first use; ``key`` holds all that its text depends on."""
         statement = self._prepared.get(key)
         if statement is None:
+            if len(self._prepared) >= MAX_PREPARED:
+                self._prepared.clear()
             statement = self._prepared[key] = self.compile(build())
         return statement
 

@@ -9,11 +9,14 @@ def parse_utc(text: str, *, naive_is_utc: bool = False) -> datetime:
     Pass ``naive_is_utc`` only where the vendor documents that its dates without a zone are in UTC.
 
     Raises:
-        ValueError: not a date, or one without a zone.
+        ValueError: not a date, one without a zone, or one that is outside the years 1 to 9999 in UTC.
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         if not naive_is_utc:
             raise ValueError(f"{text!r} has no time zone")
         moment = moment.replace(tzinfo=UTC)
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text!r} is out of range") from None

@@ -6,11 +6,15 @@ Only this module and the connectors' ``client.py`` speak HTTP.
 import asyncio
 import ipaddress
 import logging
+import math
 import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
@@ -33,6 +37,8 @@ log = logging.getLogger(__name__)
 MAX_BODY = 128 * 1024 * 1024
 QUOTED_BODY = 300
 LONGEST_WAIT = 60.0
+
+_refreshing = ContextVar("refreshing", default=False)
 
 
 class Outcome(Enum):
@@ -67,7 +73,11 @@ class Throttle:
         now = time.monotonic()
         start = max(now, self._next)
         self._next = start + self._interval
-        await asyncio.sleep(start - now)
+        try:
+            await asyncio.sleep(start - now)
+        except asyncio.CancelledError:
+            self._free.release()
+            raise
 
     async def __aexit__(self, *_: object) -> None:
         self._free.release()
@@ -100,7 +110,8 @@ class Session:
     """HTTP to one platform account.
 
     ``headers`` go with every request and may be changed, by a login for instance. ``refresh``, if set, is called once
-    when the platform answers 401, and the request is then sent again. ``secrets`` never appear in an error or a log.
+    when the platform answers 401, and the request is then sent again; requests that ``refresh`` itself sends are not.
+    ``secrets`` never appear in an error or a log.
     Private and loopback addresses are refused unless ``private_network``. ``patience`` is how many seconds a request
     may be retried for. Redirects are not followed.
     """
@@ -127,6 +138,7 @@ class Session:
         self._patience = patience
         self._timeout = timeout
         self._client: httpx2.AsyncClient | None = None
+        self._renewal = asyncio.Lock()
         self.requests_sent = 0
 
     async def get(self, path: str, type: type[T], params: Mapping[str, Any] | None = None) -> T:
@@ -176,18 +188,30 @@ class Session:
         url = path if path.startswith(("http://", "https://")) else f"{self.base_url}{path}"
         refreshed = False
         while True:
+            sent = dict(self.headers)
             try:
                 return await self._with_retries(method, url, params, json, headers)
             except CredentialsRejected:
-                if refreshed or self.refresh is None:
+                if refreshed or self.refresh is None or _refreshing.get():
                     raise
                 refreshed = True
-                await self.refresh()
+                await self._renew(self.refresh, sent)
 
     async def close(self) -> None:
         """Close the connections."""
         if self._client is not None:
             await self._client.aclose()
+
+    async def _renew(self, refresh: Callable[[], Awaitable[None]], rejected: Mapping[str, str]) -> None:
+        """Refresh, unless another request has changed the ``rejected`` headers meanwhile."""
+        async with self._renewal:
+            if self.headers != rejected:
+                return
+            token = _refreshing.set(True)
+            try:
+                await refresh()
+            finally:
+                _refreshing.reset(token)
 
     async def _with_retries(
         self, method: str, url: str, params: Mapping[str, Any] | None, json: Any, headers: Mapping[str, str] | None
@@ -206,12 +230,13 @@ class Session:
     async def _send(
         self, method: str, url: str, params: Mapping[str, Any] | None, json: Any, headers: Mapping[str, str] | None
     ) -> Reply:
-        shown = self._shown(url)
         await self._check_target(url)
+        shown = self._shown(url)
         content = None if json is None else msgspec.json.Encoder(decimal_format="number").encode(json)
         sent_headers = {"accept": "application/json", **self.headers, **(headers or {})}
         if content is not None:
             sent_headers.setdefault("content-type", "application/json")
+        _check_headers(sent_headers)
         self.requests_sent += 1
         try:
             async with self._open().stream(
@@ -219,15 +244,17 @@ class Session:
             ) as response:
                 body = await self._read(response, shown)
         except httpx2.TimeoutException as error:
-            slow = PlatformUnavailable(f"{shown} did not answer within {self._timeout:g} s.", repr(error), shown)
+            slow = PlatformUnavailable(
+                f"{shown} did not answer within {self._timeout:g} s.", type(error).__name__, shown
+            )
             raise _Retryable(slow) from error
         except httpx2.TransportError as error:
-            down = PlatformUnavailable(
-                f"{shown} cannot be reached: {error or type(error).__name__}", repr(error), shown
-            )
+            reason = self._redact(str(error) or type(error).__name__)
+            down = PlatformUnavailable(f"{shown} cannot be reached: {reason}", type(error).__name__, shown)
             raise _Retryable(down) from error
         except (httpx2.InvalidURL, httpx2.HTTPError) as error:
-            raise BadAnswer(f"{shown} cannot be requested: {error}", repr(error), shown) from error
+            reason = self._redact(str(error))
+            raise BadAnswer(f"{shown} cannot be requested: {reason}", type(error).__name__, shown) from error
         log.debug("%s %s %s", method, shown, response.status_code)
         if not 200 <= response.status_code < 300:
             self._raise(response, body, shown)
@@ -244,18 +271,15 @@ class Session:
 
     def _raise(self, response: httpx2.Response, body: bytes, shown: str) -> None:
         status = response.status_code
-        quoted = self._redact(body[:QUOTED_BODY].decode("utf-8", "replace"))
+        quoted = self._quoted(body)
         default = Outcome.RETRY if status >= 500 else Outcome.REFUSED
         outcome = self.outcomes.get(status, default)
         if outcome is Outcome.RETRY:
-            down = PlatformUnavailable(f"{shown} answered {status}.", quoted, shown)
-            raise _Retryable(down, _retry_after(response))
+            self._retry_in(_retry_after(response), PlatformUnavailable(f"{shown} answered {status}.", quoted, shown))
         if outcome is Outcome.WAIT:
             wait = _retry_after(response)
-            limited = RateLimitedByPlatform(f"{shown} limits our requests (status {status}).", quoted, shown, wait)
-            if wait is not None and wait > min(LONGEST_WAIT, self._patience):
-                raise limited
-            raise _Retryable(limited, wait)
+            message = f"{shown} limits our requests (status {status})."
+            self._retry_in(wait, RateLimitedByPlatform(message, quoted, shown, wait))
         if outcome is Outcome.REJECTED:
             message = f"{shown} does not accept the credentials (status {status}). Renew them on the connection."
             raise CredentialsRejected(message, quoted, shown)
@@ -271,23 +295,33 @@ class Session:
             )
         raise RequestRefused(f"{shown} refused the request (status {status}): {quoted}", quoted, shown, status)
 
+    def _retry_in(self, wait: float | None, error: ConnectorError) -> NoReturn:
+        """Retry after ``wait`` seconds, or after a backoff; not at all if the platform asks for more than we wait."""
+        if wait is not None and wait > min(LONGEST_WAIT, self._patience):
+            raise error
+        raise _Retryable(error, wait)
+
     async def _check_target(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError as error:
+            raise RequestRefused(f"The connection's URL is malformed: {self._redact(str(error))}.") from error
+        if parts.scheme not in ("http", "https") or not host:
             raise RequestRefused(f"{self._shown(url)!r} is not an http or https URL. Correct the connection's URL.")
         if self._private_network:
             return
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(
-                parts.hostname, parts.port or 443, type=socket.SOCK_STREAM
-            )
+            found = await asyncio.get_running_loop().getaddrinfo(host, port or 443, type=socket.SOCK_STREAM)
+        except UnicodeError as error:
+            raise RequestRefused(f"{host} is not a host name. Correct the connection's URL.") from error
         except OSError as error:
-            down = PlatformUnavailable(f"{parts.hostname} cannot be resolved: {error}", repr(error), self._shown(url))
+            down = PlatformUnavailable(f"{host} cannot be resolved: {error}", repr(error), self._shown(url))
             raise _Retryable(down) from error
         if not all(ipaddress.ip_address(entry[4][0]).is_global for entry in found):
             raise RequestRefused(
-                f"{parts.hostname} is on a private network, which this connection may not reach. "
-                "An operator can allow it: unicart connection add … --allow-private-network",
+                f"{host} is on a private network, which this connection may not reach. "
+                "An operator can allow it by adding the connection without --no-private-network.",
                 url=self._shown(url),
             )
 
@@ -302,16 +336,22 @@ class Session:
         try:
             return msgspec.json.decode(body, type=type)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            quoted = self._redact(body[:QUOTED_BODY].decode("utf-8", "replace"))
-            raise BadAnswer(
-                f"{url} answered something that is not what the platform documents: {error}", quoted, url
-            ) from error
+            reason = self._redact(str(error))
+            message = f"{url} answered something that is not what the platform documents: {reason}"
+            raise BadAnswer(message, self._quoted(body), url) from error
 
     def _shown(self, url: str) -> str:
         """``url`` without user, query and fragment, safe to show."""
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return "a malformed URL"
         host = parts.netloc.rpartition("@")[2]
         return self._redact(urlunsplit((parts.scheme, host, parts.path, "", "")))
+
+    def _quoted(self, body: bytes) -> str:
+        """The beginning of ``body``, redacted before it is cut, so that no part of a secret is left."""
+        return self._redact(body[: 64 * QUOTED_BODY].decode("utf-8", "replace"))[:QUOTED_BODY]
 
     def _redact(self, text: str) -> str:
         for secret in self._secrets:
@@ -330,8 +370,23 @@ class _GraphQLAnswer(msgspec.Struct):
     errors: list[_GraphQLError] = []
 
 
+def _check_headers(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if not (value.isascii() and value.isprintable()):
+            raise CredentialsRejected(
+                f"The header {name} holds a character that HTTP does not allow, a line break or a letter with an accent "
+                "for instance. Enter the credentials again."
+            )
+
+
 def _retry_after(response: httpx2.Response) -> float | None:
+    """The seconds of the header ``Retry-After``, which holds them or a date; null if it holds neither."""
+    text = response.headers.get("retry-after", "")
     try:
-        return max(float(response.headers["retry-after"]), 0.0)
-    except (KeyError, ValueError):
-        return None
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(text).astimezone(UTC) - datetime.now(UTC)).total_seconds()
+        except (ValueError, OverflowError):
+            return None
+    return max(seconds, 0.0) if not math.isnan(seconds) else None

@@ -1,6 +1,6 @@
 """Money of platforms: always Decimal, never a binary float."""
 
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, InvalidOperation
 
 _EXPONENTS = {
     **dict.fromkeys(
@@ -11,6 +11,8 @@ _EXPONENTS = {
     **dict.fromkeys("CLF UYW".split(), 4),
 }
 _PER_UNIT_PLACES = Decimal("0.000001")
+_EXACT = Context(prec=60, traps=[Inexact, InvalidOperation])
+_WIDE = Context(prec=60, traps=[InvalidOperation])
 
 
 def exponent(currency: str) -> int:
@@ -19,24 +21,39 @@ def exponent(currency: str) -> int:
 
 
 def from_minor_units(amount: int, currency: str) -> Decimal:
-    """``amount`` of cents (or what the currency has) in major units: 1349 USD cents become 13.49."""
-    return Decimal(amount).scaleb(-exponent(currency))
+    """``amount`` of cents (or what the currency has) in major units: 1349 USD cents become 13.49.
+
+    Raises:
+        ValueError: more than 60 digits, which is no amount of money.
+    """
+    try:
+        return Decimal(amount).scaleb(-exponent(currency), _EXACT)
+    except Inexact:
+        raise ValueError(f"an amount of {len(str(abs(amount)))} digits") from None
 
 
 def per_unit(total: Decimal, quantity: int) -> Decimal:
     """A line's amount per unit: exact where the division is, else rounded to six decimals.
 
     A line of quantity zero (all of it cancelled) has the amount zero per unit.
+
+    Raises:
+        ValueError: ``total`` is not a number, or too long for money.
     """
     if quantity == 0:
         return Decimal(0)
-    share = (total / quantity).quantize(_PER_UNIT_PLACES)
+    if not total.is_finite():
+        raise ValueError(f"{total} is not an amount")
     places = max(-int(total.as_tuple().exponent), 0)
-    return _trim(share, places)
+    try:
+        share = _WIDE.quantize(_WIDE.divide(total, Decimal(quantity)), _PER_UNIT_PLACES)
+        return _trim(share, places)
+    except InvalidOperation:
+        raise ValueError(f"{total} is too long for an amount") from None
 
 
 def _trim(amount: Decimal, places: int) -> Decimal:
     """``amount`` without trailing zeros, but with at least ``places`` decimals."""
-    shortest = amount.normalize()
+    shortest = amount.normalize(_WIDE)
     decimals = max(-int(shortest.as_tuple().exponent), places, 0)
-    return amount.quantize(Decimal(1).scaleb(-decimals))
+    return amount.quantize(Decimal(1).scaleb(-decimals), context=_WIDE)

@@ -43,13 +43,14 @@ class SandboxConnector(Connector):
         shop = auth.shop(self.credentials)
         count, record = _source(function, shop)
         number, since = _start(shop, pull)
+        expected = count if pull.interrupted else count - number
         while True:
             numbers = range(number, min(number + PAGE_SIZE, count))
             records = [record(each) for each in numbers]
             if since is not None:
                 records = [raw for raw in records if msgspec.json.decode(raw, type=_Changed).changed_at >= since]
             number += len(numbers)
-            total = count if since is None else None
+            total = expected if since is None else None
             yield RawPage(records=records, cursor=write_cursor(Cursor(shop.name, number)), total=total)
             if number >= count:
                 return

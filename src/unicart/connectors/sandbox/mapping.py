@@ -1,12 +1,12 @@
 """Sandbox records to unified records. Pure: no I/O, no clock."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
-from unicart.connectors.kit import exponent, per_unit
+from unicart.connectors.kit import UnmappableRecord, from_minor_units, per_unit
 from unicart.connectors.sandbox import payloads
 from unicart.contract.common import Address
 from unicart.contract.orders import (
@@ -60,9 +60,10 @@ def order(raw: bytes) -> Order:
 
     Raises:
         msgspec.ValidationError, msgspec.DecodeError: ``raw`` is not an order of the sandbox.
+        UnmappableRecord: a parcel or request holds a line that the order does not have.
     """
     source = _orders.decode(raw)
-    places = -exponent(source.currency)
+    currency = source.currency
     lines = {line.id: line for line in source.lines}
     delivery, totals = source.delivery, source.totals
     return Order(
@@ -79,26 +80,26 @@ def order(raw: bytes) -> Order:
         carrier_id=delivery.carrier,
         carrier_name=delivery.carrier_title,
         invoice_currency_code=source.currency,
-        total_price=Decimal(totals.grand).scaleb(places),
-        total_tax=Decimal(totals.tax).scaleb(places),
-        total_discount=Decimal(totals.discount).scaleb(places),
-        total_shipping=Decimal(delivery.amount).scaleb(places),
+        total_price=from_minor_units(totals.grand, currency),
+        total_tax=from_minor_units(totals.tax, currency),
+        total_discount=from_minor_units(totals.discount, currency),
+        total_shipping=from_minor_units(delivery.amount, currency),
         ship_to_address=_address(source.ship_to),
         bill_to_address=_address(source.bill_to),
         earliest_ship_date=source.send_from,
         latest_ship_date=source.send_until,
-        line_items=[_line_item(line, places) for line in source.lines],
+        line_items=[_line_item(line, currency) for line in source.lines],
         shipping_groups=[_shipping_group(request, lines) for request in source.requests],
         shipments=[_shipment(parcel, delivery, lines) for parcel in source.parcels],
         external_system_url=f"{SHOP_URL}/orders/{source.id}",
-        additional_fields=_additional_fields(source, places),
+        additional_fields=_additional_fields(source, currency),
     )
 
 
-def _line_item(line: payloads.Line, places: int) -> LineItem:
+def _line_item(line: payloads.Line, currency: str) -> LineItem:
     quantity = line.ordered - line.cancelled
-    discount = Decimal(line.discount + line.coupon).scaleb(places)
-    tax = Decimal(line.tax).scaleb(places)
+    discount = from_minor_units(line.discount + line.coupon, currency)
+    tax = from_minor_units(line.tax, currency)
     return LineItem(
         line_item_id=line.id,
         product_id=line.variant,
@@ -106,7 +107,7 @@ def _line_item(line: payloads.Line, places: int) -> LineItem:
         parent_product_id=line.product,
         parent_product_sku=line.product_sku,
         quantity=quantity,
-        unit_price=Decimal(line.price).scaleb(places),
+        unit_price=from_minor_units(line.price, currency),
         discount=per_unit(discount, quantity) if discount else discount,
         tax=per_unit(tax, quantity) if tax else tax,
         total_discount=discount,
@@ -124,14 +125,13 @@ def _shipping_group(request: payloads.FulfilmentRequest, lines: dict[str, payloa
         warehouse_id=request.warehouse,
         line_items=[
             ShippingGroupLineItem(
-                line_item_id=part.line,
-                product_id=lines[part.line].variant,
-                product_sku=lines[part.line].variant_sku,
-                parent_product_id=lines[part.line].product,
+                line_item_id=line.id,
+                product_id=line.variant,
+                product_sku=line.variant_sku,
+                parent_product_id=line.product,
                 quantity=part.units,
             )
-            for part in request.parts
-            if _known(part.line, lines)
+            for part, line in _parts(request.parts, lines)
         ],
     )
 
@@ -154,29 +154,31 @@ def _shipment(parcel: payloads.Parcel, delivery: payloads.Delivery, lines: dict[
         line_items=[
             ShipmentLineItem(
                 shipment_line_item_id=part.id,
-                product_id=lines[part.line].variant,
-                product_sku=lines[part.line].variant_sku,
-                parent_product_id=lines[part.line].product,
-                parent_product_sku=lines[part.line].product_sku,
+                product_id=line.variant,
+                product_sku=line.variant_sku,
+                parent_product_id=line.product,
+                parent_product_sku=line.product_sku,
                 quantity=part.units,
             )
-            for part in parcel.parts
-            if _known(part.line, lines)
+            for part, line in _parts(parcel.parts, lines)
         ],
     )
 
 
-def _known(line: str, lines: dict[str, payloads.Line]) -> bool:
-    if line not in lines:
-        raise ValueError(f"parts.line: {line!r} is not a line of the order")
-    return True
+def _parts(
+    parts: list[payloads.Part], lines: dict[str, payloads.Line]
+) -> Iterator[tuple[payloads.Part, payloads.Line]]:
+    for part in parts:
+        if part.line not in lines:
+            raise UnmappableRecord(f"parts.line: {part.line!r} is not a line of the order")
+        yield part, lines[part.line]
 
 
-def _additional_fields(source: payloads.Order, places: int) -> dict[str, Any]:
+def _additional_fields(source: payloads.Order, currency: str) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "payment_status": source.payment,
-        "total_refunded": Decimal(sum(refund.amount for refund in source.refunds)).scaleb(places),
-        "refunds": [_refund(refund, places) for refund in source.refunds],
+        "total_refunded": from_minor_units(sum(refund.amount for refund in source.refunds), currency),
+        "refunds": [_refund(refund, currency) for refund in source.refunds],
     }
     if source.coupon_code:
         fields["coupon_code"] = source.coupon_code
@@ -185,14 +187,14 @@ def _additional_fields(source: payloads.Order, places: int) -> dict[str, Any]:
     return fields
 
 
-def _refund(refund: payloads.Refund, places: int) -> Refund:
+def _refund(refund: payloads.Refund, currency: str) -> Refund:
     return Refund(
         refund_id=refund.id,
-        amount=Decimal(refund.amount).scaleb(places),
+        amount=from_minor_units(refund.amount, currency),
         created_date=refund.paid_at,
         reason=refund.reason,
         line_items=[
-            RefundLineItem(line_item_id=line.line, quantity=line.units, amount=Decimal(line.amount).scaleb(places))
+            RefundLineItem(line_item_id=line.line, quantity=line.units, amount=from_minor_units(line.amount, currency))
             for line in refund.lines
         ],
     )

@@ -3,7 +3,7 @@
 import asyncio
 
 from alembic import context
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from unicart.store.migrate import sync_url
@@ -24,6 +24,9 @@ def _migrate(connection: Connection) -> None:
 async def _migrate_async(url: str) -> None:
     engine = create_async_engine(url)
     async with engine.connect() as connection:
+        # Processes that start together take turns; the lock ends with the connection.
+        await connection.execute(text("SELECT pg_advisory_lock(7462)"))
+        await connection.commit()
         await connection.run_sync(_migrate)
     await engine.dispose()
 
