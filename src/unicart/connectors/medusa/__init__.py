@@ -1,0 +1,5 @@
+"""Medusa 2."""
+
+from unicart.connectors.medusa.client import MedusaConnector
+
+CONNECTOR = MedusaConnector
