@@ -384,7 +384,8 @@ def _prepare(data_dir: str | None, no_rate_limit: bool = False) -> tuple[Setting
     logging.basicConfig(
         stream=sys.stderr, level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
     )
-    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    for noisy in ("httpx2", "httpcore2", "stamina", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
     try:
         Path(settings.data_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

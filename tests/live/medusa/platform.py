@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import asyncpg
+
 from live import node
 
 HERE = Path(__file__).resolve().parent
@@ -33,6 +34,7 @@ class Medusa:
         self.port = node.free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.api_key = ""
+        self.publishable_key = ""
         self.database = f"medusa_{uuid.uuid4().hex[:12]}"
         self._postgres = postgres
         self._authorization: dict[str, str] = {}
@@ -109,6 +111,8 @@ class Medusa:
     def _send(self, method: str, path: str, body: Any) -> Any:
         data = None if body is None else json.dumps(body).encode()
         headers = {"content-type": "application/json", **self._authorization}
+        if path.startswith("/store/"):
+            headers = {"content-type": "application/json", "x-publishable-api-key": self.publishable_key}
         request = urllib.request.Request(f"{self.url}{path}", data, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=120) as reply:

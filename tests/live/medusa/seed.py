@@ -72,7 +72,11 @@ def _make_settings(shop: Shop) -> None:
     store = medusa.get("/admin/stores")["stores"][0]
     currencies = [{"currency_code": code, "is_default": code == "usd"} for code in ("usd", "eur", "jpy")]
     medusa.post(f"/admin/stores/{store['id']}", {"supported_currencies": currencies})
-    for name, currency, country, inclusive in (("us", "usd", "us", False), ("eu", "eur", "de", True), ("jp", "jpy", "jp", False)):
+    for name, currency, country, inclusive in (
+        ("us", "usd", "us", False),
+        ("eu", "eur", "de", True),
+        ("jp", "jpy", "jp", False),
+    ):
         region = {
             "name": name,
             "currency_code": currency,
@@ -82,7 +86,11 @@ def _make_settings(shop: Shop) -> None:
         }
         shop.regions[name] = medusa.post("/admin/regions", region)["region"]["id"]
     for country, rate in (("us", 8.875), ("de", 19), ("jp", 10)):
-        tax = {"country_code": country, "provider_id": "tp_system", "default_tax_rate": {"rate": rate, "code": country, "name": country}}
+        tax = {
+            "country_code": country,
+            "provider_id": "tp_system",
+            "default_tax_rate": {"rate": rate, "code": country, "name": country},
+        }
         medusa.post("/admin/tax-regions", tax)
     for name in ("North", "Süd"):
         address = {"address_1": f"{name} 1", "city": "Köln", "country_code": "de", "postal_code": "50667"}
@@ -104,7 +112,9 @@ def _make_settings(shop: Shop) -> None:
 
 def _make_shipping_options(shop: Shop, location: str, zone: str) -> None:
     profile = shop.medusa.get("/admin/shipping-profiles")["shipping_profiles"]
-    found = profile or [shop.medusa.post("/admin/shipping-profiles", {"name": "Default", "type": "default"})["shipping_profile"]]
+    found = profile or [
+        shop.medusa.post("/admin/shipping-profiles", {"name": "Default", "type": "default"})["shipping_profile"]
+    ]
     for name, amount in (("Standard", 5), ("Express", 12.5)):
         option = {
             "name": f"{name} {location}",
@@ -158,8 +168,46 @@ def _make_catalog(shop: Shop) -> None:
                 medusa.post(f"/admin/inventory-items/{item}/location-levels", level)
 
 
+def _include_tax(shop: Shop) -> None:
+    """Make prices in euros include tax; only carts obey it, not drafts."""
+    for preference in shop.medusa.get("/admin/price-preferences", limit=100)["price_preferences"]:
+        if preference["value"] == "eur":
+            shop.medusa.post(f"/admin/price-preferences/{preference['id']}", {"is_tax_inclusive": True})
+            return
+    preference = {"attribute": "currency_code", "value": "eur", "is_tax_inclusive": True}
+    shop.medusa.post("/admin/price-preferences", preference)
+
+
+def check_out(shop: Shop, name: str, items: dict[str, int], promotion: str) -> None:
+    """Buy in the EU region as a customer does, with prices that include tax."""
+    medusa = shop.medusa
+    key = medusa.post("/admin/api-keys", {"title": "web", "type": "publishable"})["api_key"]
+    medusa.post(f"/admin/api-keys/{key['id']}/sales-channels", {"add": [shop.channel]})
+    medusa.publishable_key = key["token"]
+    cart = {
+        "region_id": shop.regions["eu"],
+        "email": f"{name}@example.com",
+        "shipping_address": ADDRESS,
+        "billing_address": ADDRESS,
+    }
+    path = f"/store/carts/{medusa.post('/store/carts', cart)['cart']['id']}"
+    for sku, quantity in items.items():
+        medusa.post(f"{path}/line-items", {"variant_id": shop.variants[sku], "quantity": quantity})
+    medusa.post(f"{path}/promotions", {"promo_codes": [promotion]})
+    medusa.post(f"{path}/shipping-methods", {"option_id": shop.options["Express Süd"]})
+    collection = medusa.post("/store/payment-collections", {"cart_id": path.rsplit("/", 1)[1]})["payment_collection"][
+        "id"
+    ]
+    medusa.post(f"/store/payment-collections/{collection}/payment-sessions", {"provider_id": SYSTEM_PAYMENT})
+    shop.orders[name] = medusa.post(f"{path}/complete")["order"]["id"]
+
+
 def _make_promotions(shop: Shop) -> None:
-    for code, target, allocation, value in (("LINE10", "items", "each", 10), ("ORDER7", "order", None, 7), ("SHIPFREE", "shipping_methods", "across", 100)):
+    for code, target, allocation, value in (
+        ("LINE10", "items", "each", 10),
+        ("ORDER7", "order", None, 7),
+        ("SHIPFREE", "shipping_methods", "across", 100),
+    ):
         method: dict[str, Any] = {"type": "percentage", "target_type": target, "value": value}
         if allocation:
             method |= {"allocation": allocation} | ({"max_quantity": 100} if allocation == "each" else {})
@@ -180,7 +228,9 @@ def place(shop: Shop, name: str, region: str, items: list[dict[str, Any]], **mor
         "shipping_address": address,
         "billing_address": address,
         "items": items,
-        "shipping_methods": [{"name": each, "shipping_option_id": shop.options[each], "amount": 5.5} for each in shipping],
+        "shipping_methods": [
+            {"name": each, "shipping_option_id": shop.options[each], "amount": 5.5} for each in shipping
+        ],
         **more,
     }
     draft = {key: value for key, value in draft.items() if value is not None}
@@ -201,7 +251,9 @@ def pay(shop: Shop, name: str) -> None:
     due = order["summary"]["pending_difference"]
     collection = next((each for each in order["payment_collections"] if each["status"] == "not_paid"), None)
     if collection is None:
-        collection = shop.medusa.post("/admin/payment-collections", {"order_id": shop.orders[name], "amount": due})["payment_collection"]
+        collection = shop.medusa.post("/admin/payment-collections", {"order_id": shop.orders[name], "amount": due})[
+            "payment_collection"
+        ]
     shop.medusa.post(f"/admin/payment-collections/{collection['id']}/mark-as-paid", {"order_id": shop.orders[name]})
 
 
@@ -221,7 +273,13 @@ def ship(shop: Shop, name: str, fulfilment: str, tracking: str | None = None) ->
     """Ship a fulfilment."""
     found = next(each for each in shop.order(name)["fulfillments"] if each["id"] == fulfilment)
     lines = [{"id": line["line_item_id"], "quantity": line["quantity"]} for line in found["items"]]
-    labels = [{"tracking_number": tracking, "tracking_url": f"https://track.example/{tracking}", "label_url": "https://label.example/1"}]
+    labels = [
+        {
+            "tracking_number": tracking,
+            "tracking_url": f"https://track.example/{tracking}",
+            "label_url": "https://label.example/1",
+        }
+    ]
     body = {"items": lines, **({"labels": labels} if tracking else {})}
     shop.medusa.post(f"/admin/orders/{shop.orders[name]}/fulfillments/{fulfilment}/shipments", body)
 
@@ -280,6 +338,8 @@ def _make_orders(shop: Shop) -> None:
     place(shop, "two-methods", "us", two, shipping=["Standard North", "Express Süd"])
     place(shop, "no-shipping", "us", two, shipping=[])
     place(shop, "free", "us", [item(shop, "mug-s", 1, unit_price=0)], shipping=[])
+    _include_tax(shop)
+    check_out(shop, "tax-included", {"poster-s": 3, "mug-l": 7}, "LINE10")
     _make_fulfilled(shop, two, three)
     _make_undone(shop, two, three)
 

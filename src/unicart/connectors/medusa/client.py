@@ -6,13 +6,23 @@ and no record is skipped, which paging by offset would do. Changes that do not m
 what does move, read from the newest down.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from unicart.connectors.kit import Account, BadAnswer, Connector, Pull, RawPage, Session, read_cursor, write_cursor
+from unicart.connectors.kit import (
+    Account,
+    BadAnswer,
+    Connector,
+    PlatformUnavailable,
+    Pull,
+    RawPage,
+    Session,
+    read_cursor,
+    write_cursor,
+)
 from unicart.connectors.kit.dates import parse_utc
 from unicart.connectors.medusa import auth, mapping
 from unicart.connectors.medusa.errors import OUTCOMES
@@ -24,11 +34,11 @@ PAGE_SIZE = 100
 FEED_SIZE = 200
 BEGINNING = "1970-01-01T00:00:00.000Z"
 MILLISECOND = timedelta(milliseconds=1)
+MOST_RESTARTS = 10
 
 ORDER_FIELDS = (
     "+email,+currency_code,+payment_status,+fulfillment_status,+canceled_at,+custom_display_id,+total,+tax_total,"
-    "+discount_subtotal,+shipping_subtotal,+credit_line_total,+raw_total,+raw_tax_total,+raw_discount_subtotal,"
-    "+raw_shipping_subtotal,*items,*items.detail,*shipping_methods,*shipping_address,*billing_address,*fulfillments,"
+    "+discount_subtotal,+shipping_subtotal,+credit_line_total,*items,*items.detail,*shipping_methods,*shipping_address,*billing_address,*fulfillments,"
     "*fulfillments.items,*fulfillments.labels,*payment_collections,*payment_collections.payments,"
     "*payment_collections.payments.refunds,*payment_collections.payments.refunds.refund_reason"
 )
@@ -112,17 +122,6 @@ class _Location(Stamp):
     address: _Dated | None = None
 
 
-class _Change(msgspec.Struct, frozen=True):
-    """A change in a feed: what changed, when, and the records that it concerns."""
-
-    id: str
-    updated_at: str
-    owners: tuple[str, ...]
-
-
-_Read = Callable[[int, int], Awaitable[list[_Change]]]
-
-
 class MedusaConnector(Connector):
     """A Medusa 2 shop."""
 
@@ -156,13 +155,13 @@ class MedusaConnector(Connector):
     async def _orders(self, pull: Pull) -> AsyncIterator[RawPage]:
         cursor = read_cursor(pull.cursor, OrdersCursor) if pull.cursor else OrdersCursor(_since(pull))
         # Payments that change while the first walk is under way are found from here on by the next run.
-        payments = cursor.payments or await self._begun(self._payments)
+        payments = cursor.payments or await self._paid_so_far(pull.overlap)
         pulled = 0
         async for raws, walk, left in self._walk("/admin/orders", "orders", ORDER_FIELDS, cursor.orders, pull.overlap):
             cursor = OrdersCursor(walk, payments)
             yield RawPage(records=raws, cursor=write_cursor(cursor), total=pulled + left)
             pulled += len(raws)
-        changes, payments = await self._read_feed(payments, pull.overlap, self._payments)
+        changes, payments = await self._paid(payments, pull.overlap)
         async for raws in self._by_ids("/admin/orders", "orders", ORDER_FIELDS, changes):
             yield RawPage(records=raws, cursor=write_cursor(cursor), total=pulled + len(changes))
         yield RawPage(records=[], cursor=write_cursor(OrdersCursor(cursor.orders, payments)))
@@ -170,9 +169,8 @@ class MedusaConnector(Connector):
     async def _products(self, pull: Pull) -> AsyncIterator[RawPage]:
         cursor = read_cursor(pull.cursor, ProductsCursor) if pull.cursor else ProductsCursor(_since(pull))
         currency = await self._currency()
-        stock = cursor.stock or await self._begun(self._levels)
-        first_walk = cursor.variants is None
-        variants = cursor.variants or Walk(await self._newest_variant())
+        stock = cursor.stock or (await self._levels(Feed(), pull.overlap))[1]
+        variants = cursor.variants or await self._variants_so_far(pull.overlap)
         pulled = 0
         async for raws, walk, left in self._walk(
             "/admin/products", "products", PRODUCT_FIELDS, cursor.products, pull.overlap
@@ -180,15 +178,8 @@ class MedusaConnector(Connector):
             cursor = ProductsCursor(walk, variants, stock)
             yield RawPage(records=_wrapped(raws, currency), cursor=write_cursor(cursor), total=pulled + left)
             pulled += len(raws)
-        owners: list[str] = []
-        if not first_walk:
-            fields = "id,updated_at,product_id"
-            path = "/admin/product-variants"
-            async for raws, walked, _ in self._walk(path, "variants", fields, variants, pull.overlap):
-                changed = [msgspec.json.decode(raw, type=_Variant).product_id for raw in raws]
-                owners += [product for product in changed if product]
-                variants = walked
-        changes, stock = await self._read_feed(stock, pull.overlap, self._levels)
+        owners, variants = await self._varied(variants, pull.overlap)
+        changes, stock = await self._levels(stock, pull.overlap)
         async for raws in self._by_ids(
             "/admin/products", "products", PRODUCT_FIELDS, list(dict.fromkeys(owners + changes))
         ):
@@ -199,23 +190,11 @@ class MedusaConnector(Connector):
         known = read_cursor(pull.cursor, LocationsCursor).known if pull.cursor else {}
         found: dict[str, str] = {}
         changed: list[bytes] = []
-        after = ""
-        while True:
-            parameters = {
-                "fields": "*address",
-                "limit": PAGE_SIZE,
-                "order": "id",
-                **({"id[$gt]": after} if after else {}),
-            }
-            raws, _ = await self._list("/admin/stock-locations", "stock_locations", parameters)
-            for raw in raws:
-                location = msgspec.json.decode(raw, type=_Location)
-                after = location.id
-                found[after] = max(location.updated_at, location.address.updated_at if location.address else "")
-                if known.get(after) != found[after]:
-                    changed.append(raw)
-            if len(raws) < PAGE_SIZE:
-                break
+        for raw in await self._every("/admin/stock-locations", "stock_locations", {"fields": "*address"}):
+            location = msgspec.json.decode(raw, type=_Location)
+            found[location.id] = max(location.updated_at, location.address.updated_at if location.address else "")
+            if known.get(location.id) != found[location.id]:
+                changed.append(raw)
         yield RawPage(records=changed, cursor=write_cursor(LocationsCursor(found)), total=len(changed))
 
     async def _currency(self) -> str:
@@ -224,11 +203,21 @@ class MedusaConnector(Connector):
         default = [each.currency_code for each in store.supported_currencies if each.is_default]
         return default[0] if default else ""
 
-    async def _newest_variant(self) -> str:
-        raws, _ = await self._list(
-            "/admin/product-variants", "variants", {"fields": "id,updated_at", "limit": 1, "order": "-updated_at"}
-        )
-        return msgspec.json.decode(raws[0], type=Stamp).updated_at if raws else BEGINNING
+    async def _variants_so_far(self, overlap: timedelta) -> Walk:
+        parameters = {"fields": "id,updated_at", "limit": 1, "order": "-updated_at"}
+        raws, _ = await self._list("/admin/product-variants", "variants", parameters)
+        newest = msgspec.json.decode(raws[0], type=Stamp).updated_at if raws else BEGINNING
+        return (await self._varied(Walk(newest), overlap))[1]
+
+    async def _varied(self, variants: Walk, overlap: timedelta) -> tuple[list[str], Walk]:
+        """The products of variants that changed (which does not move the product's date), and how far they are walked."""
+        owners: dict[str, None] = {}
+        path, fields = "/admin/product-variants", "id,updated_at,product_id"
+        async for raws, walked, _ in self._walk(path, "variants", fields, variants, overlap):
+            changed = [msgspec.json.decode(raw, type=_Variant).product_id for raw in raws]
+            owners |= {product: None for product in changed if product}
+            variants = walked
+        return list(owners), variants
 
     async def _list(self, path: str, name: str, parameters: Mapping[str, Any]) -> tuple[list[bytes], int]:
         """The records of one request, and how many there are in all."""
@@ -245,7 +234,7 @@ class MedusaConnector(Connector):
             stamps = [msgspec.json.decode(raw, type=Stamp) for raw in raws]
             full = len(raws) == PAGE_SIZE
             if full and stamps[-1].updated_at == position:
-                raws = await self._tied(path, name, common, position)
+                raws = await self._tied(path, name, fields, position)
                 stamps = [msgspec.json.decode(raw, type=Stamp) for raw in raws]
                 position = _later(position)
             elif stamps:
@@ -260,23 +249,28 @@ class MedusaConnector(Connector):
             if not full:
                 return
 
-    async def _tied(self, path: str, name: str, common: Mapping[str, Any], moment: str) -> list[bytes]:
-        """All records of one millisecond: more than a page of them, so they are walked by id."""
-        found: list[bytes] = []
-        after = ""
-        while True:
-            parameters = {
-                **common,
-                "order": "id",
-                "updated_at[$gte]": moment,
-                "updated_at[$lt]": _later(moment),
-                **({"id[$gt]": after} if after else {}),
-            }
-            raws, _ = await self._list(path, name, parameters)
-            found += raws
-            if len(raws) < PAGE_SIZE:
-                return found
-            after = msgspec.json.decode(raws[-1], type=Stamp).id
+    async def _tied(self, path: str, name: str, fields: str, moment: str) -> list[bytes]:
+        """All records of one millisecond, which are more than a page."""
+        window = {"fields": fields, "updated_at[$gte]": moment, "updated_at[$lt]": _later(moment)}
+        return await self._every(path, name, window)
+
+    async def _every(self, path: str, name: str, parameters: Mapping[str, Any]) -> list[bytes]:
+        """All records, paged by offset in the order of their ids; begun anew if their number changes on the way.
+
+        Raises:
+            PlatformUnavailable: it changes every time.
+        """
+        for _ in range(MOST_RESTARTS):
+            found: list[bytes] = []
+            counts: set[int] = set()
+            while len(counts) < 2:
+                page = {**parameters, "order": "id", "offset": len(found), "limit": PAGE_SIZE}
+                raws, count = await self._list(path, name, page)
+                counts.add(count)
+                found += raws
+                if len(raws) < PAGE_SIZE:
+                    return found
+        raise PlatformUnavailable(f"{path} keeps changing while it is read. The next sync goes on here.")
 
     async def _by_ids(self, path: str, name: str, fields: str, ids: Sequence[str]) -> AsyncIterator[list[bytes]]:
         for start in range(0, len(ids), PAGE_SIZE):
@@ -284,31 +278,31 @@ class MedusaConnector(Connector):
             raws, _ = await self._list(path, name, {"fields": fields, "limit": PAGE_SIZE, "id[]": some})
             yield raws
 
-    async def _begun(self, read: _Read) -> Feed:
-        """A feed from its newest change on."""
-        newest = await read(0, 1)
-        return Feed(newest[0].updated_at if newest else BEGINNING)
+    async def _paid_so_far(self, overlap: timedelta) -> Feed:
+        newest = await self._payments(0, 1)
+        return (await self._paid(Feed(newest[0].updated_at), overlap))[1] if newest else Feed()
 
-    async def _read_feed(self, feed: Feed, overlap: timedelta, read: _Read) -> tuple[list[str], Feed]:
-        """The owners of what changed since the feed was read, and how far it is read then."""
+    async def _paid(self, feed: Feed, overlap: timedelta) -> tuple[list[str], Feed]:
+        """The orders whose payments changed since the feed was read, and how far it is read then."""
         oldest = _earlier(feed.newest, overlap)
         owners: dict[str, None] = {}
         seen: dict[str, str] = {}
         offset = 0
         while True:
-            changes = await read(offset, FEED_SIZE)
-            for change in changes:
-                if change.updated_at >= oldest and feed.recent.get(change.id) != change.updated_at:
-                    owners |= dict.fromkeys(change.owners)
-            seen |= {change.id: change.updated_at for change in changes if change.updated_at >= oldest}
-            if len(changes) < FEED_SIZE or changes[-1].updated_at < oldest:
+            collections = await self._payments(offset, FEED_SIZE)
+            for collection in collections:
+                if collection.updated_at >= oldest:
+                    seen[collection.id] = collection.updated_at
+                    if collection.order and feed.recent.get(collection.id) != collection.updated_at:
+                        owners[collection.order.id] = None
+            if len(collections) < FEED_SIZE or collections[-1].updated_at < oldest:
                 break
             offset += FEED_SIZE
         newest = max([feed.newest, *seen.values()])
         kept = _earlier(newest, overlap)
-        return list(owners), Feed(newest, {id: moment for id, moment in seen.items() if moment >= kept})
+        return list(owners), Feed(newest, {id: date for id, date in seen.items() if date >= kept})
 
-    async def _payments(self, offset: int, limit: int) -> list[_Change]:
+    async def _payments(self, offset: int, limit: int) -> list[_Collection]:
         """Payment collections, the last changed first: captures and refunds move their date, not the order's."""
         parameters = {
             "fields": "id,payment_collection.id,payment_collection.updated_at,payment_collection.order.id",
@@ -318,27 +312,29 @@ class MedusaConnector(Connector):
         }
         raws, _ = await self._list("/admin/payments", "payments", parameters)
         found = [msgspec.json.decode(raw, type=_Payment).payment_collection for raw in raws]
-        return [_Change(c.id, c.updated_at, (c.order.id,) if c.order else ()) for c in found if c is not None]
+        return [collection for collection in found if collection is not None]
 
-    async def _levels(self, offset: int, limit: int) -> list[_Change]:
-        """Inventory items, those whose stock levels changed last first."""
-        parameters = {
-            "fields": "id,location_levels.id,location_levels.updated_at,variants.product_id",
-            "order": "-location_levels.updated_at",
-            "offset": offset,
-            "limit": limit,
-        }
-        raws, _ = await self._list("/admin/inventory-items", "inventory_items", parameters)
-        items = [msgspec.json.decode(raw, type=_InventoryItem) for raw in raws]
-        return [
-            _Change(
-                item.id,
-                max(level.updated_at for level in item.location_levels),
-                tuple(variant.product_id for variant in item.variants or [] if variant and variant.product_id),
-            )
-            for item in items
-            if item.location_levels
-        ]
+    async def _levels(self, stock: Feed, overlap: timedelta) -> tuple[list[str], Feed]:
+        """The products whose stock levels changed since the feed was read, and how far it is read then.
+
+        Medusa cannot list levels by their date, so all are read, of many items at once.
+        """
+        fields = "id,location_levels.id,location_levels.updated_at,variants.product_id"
+        dates: dict[str, str] = {}
+        owners: dict[str, None] = {}
+        oldest = _earlier(stock.newest, overlap)
+        for raw in await self._every("/admin/inventory-items", "inventory_items", {"fields": fields}):
+            item = msgspec.json.decode(raw, type=_InventoryItem)
+            date = max((level.updated_at for level in item.location_levels), default="")
+            if date >= oldest:
+                dates[item.id] = date
+                if stock.recent.get(item.id) != date:
+                    owners |= {
+                        variant.product_id: None for variant in item.variants or [] if variant and variant.product_id
+                    }
+        newest = max([stock.newest, *dates.values()])
+        kept = _earlier(newest, overlap)
+        return list(owners), Feed(newest, {id: date for id, date in dates.items() if date >= kept})
 
 
 def _list_reply(reply: dict[str, msgspec.Raw], name: str, path: str) -> tuple[list[bytes], int]:

@@ -65,10 +65,10 @@ def order(raw: bytes) -> Order:
         shipping_method_id=first.shipping_option_id if first else None,
         shipping_method_name=first.name if first else None,
         invoice_currency_code=source.currency_code.upper(),
-        total_price=_exact(source.raw_total, source.total),
-        total_tax=_exact(source.raw_tax_total, source.tax_total),
-        total_discount=_exact(source.raw_discount_subtotal, source.discount_subtotal),
-        total_shipping=_exact(source.raw_shipping_subtotal, source.shipping_subtotal),
+        total_price=source.total,
+        total_tax=source.tax_total,
+        total_discount=source.discount_subtotal,
+        total_shipping=source.shipping_subtotal,
         ship_to_address=_address(source.shipping_address, source.email),
         bill_to_address=_address(source.billing_address, source.email),
         line_items=lines,
@@ -136,36 +136,19 @@ def _status(source: payloads.Order) -> OrderStatus:
 def _line_item(item: payloads.Item) -> LineItem:
     detail = item.detail
     gone = detail.return_received_quantity + detail.return_dismissed_quantity + detail.written_off_quantity
-    quantity = _whole(item.quantity, "items.quantity") - _whole(_gone(item, gone), "items.detail")
-    subtotal = _exact(item.raw_subtotal, item.subtotal) or Decimal(0)
-    discount = _exact(item.raw_discount_subtotal, item.discount_subtotal) or Decimal(0)
-    tax = _exact(item.raw_tax_total, item.tax_total) or Decimal(0)
+    quantity = _whole(max(item.quantity - gone, Decimal(0)), "items.quantity")
     return LineItem(
         line_item_id=item.id,
         product_id=item.variant_id,
         product_sku=item.variant_sku,
         parent_product_id=item.product_id,
         quantity=quantity,
-        unit_price=_price(subtotal, quantity),
-        discount=per_unit(discount, quantity),
-        tax=per_unit(tax, quantity),
-        total_discount=discount,
-        total_tax=tax,
+        unit_price=per_unit(item.subtotal, quantity),
+        discount=per_unit(item.discount_subtotal, quantity),
+        tax=per_unit(item.tax_total, quantity),
+        total_discount=item.discount_subtotal,
+        total_tax=item.tax_total,
     )
-
-
-def _gone(item: payloads.Item, gone: Decimal) -> Decimal:
-    return min(gone, item.quantity)
-
-
-def _price(subtotal: Decimal, quantity: int) -> Decimal:
-    """The unit price without tax: with all its digits if these make the subtotal exactly, else to six decimals."""
-    if quantity == 0:
-        return Decimal(0)
-    exact = subtotal / quantity
-    if exact * quantity == subtotal:
-        return exact.normalize() if exact.normalize().as_tuple().exponent <= 0 else exact.quantize(Decimal(1))  # type: ignore[operator]
-    return per_unit(subtotal, quantity)
 
 
 def _shipment(source: payloads.Fulfillment, order: payloads.Order) -> Shipment:
@@ -297,10 +280,6 @@ def _changed(source: payloads.Variant) -> datetime:
         for level in (link.inventory.location_levels if link.inventory else [])
     ]
     return max([source.updated_at, *levels])
-
-
-def _exact(exact: payloads.Exact | None, number: Decimal | None) -> Decimal | None:
-    return exact.value if exact is not None else number
 
 
 def _whole(quantity: Decimal, field: str) -> int:

@@ -1,6 +1,7 @@
 """Medusa's records as its Admin API sends them; only the fields that are read.
 
-Amounts are decimal numbers in major units. ``raw_*`` objects carry them as text, with all their digits.
+Amounts are decimal numbers in major units. The ``raw_*`` objects beside them are Medusa's working figures, with the noise of
+their division in the eighteenth digit; the plain numbers are what its Admin shows.
 """
 
 from datetime import datetime
@@ -8,12 +9,6 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-
-
-class Exact(msgspec.Struct):
-    """An amount as text."""
-
-    value: Decimal
 
 
 class Store(msgspec.Struct):
@@ -73,9 +68,6 @@ class Item(msgspec.Struct):
     subtotal: Decimal = Decimal(0)
     discount_subtotal: Decimal = Decimal(0)
     tax_total: Decimal = Decimal(0)
-    raw_subtotal: Exact | None = None
-    raw_discount_subtotal: Exact | None = None
-    raw_tax_total: Exact | None = None
     detail: ItemDetail = msgspec.field(default_factory=ItemDetail)
 
 
@@ -150,10 +142,6 @@ class Order(msgspec.Struct):
     discount_subtotal: Decimal | None = None
     shipping_subtotal: Decimal | None = None
     credit_line_total: Decimal | None = None
-    raw_total: Exact | None = None
-    raw_tax_total: Exact | None = None
-    raw_discount_subtotal: Exact | None = None
-    raw_shipping_subtotal: Exact | None = None
     items: list[Item] | None = None
     shipping_methods: list[ShippingMethod] | None = None
     shipping_address: Address | None = None
