@@ -135,14 +135,14 @@ def _status(source: payloads.Order) -> OrderStatus:
 
 def _line_item(item: payloads.Item) -> LineItem:
     detail = item.detail
-    gone = detail.return_received_quantity + detail.return_dismissed_quantity + detail.written_off_quantity
-    quantity = _whole(max(item.quantity - gone, Decimal(0)), "items.quantity")
+    gone = (detail.return_received_quantity, detail.return_dismissed_quantity, detail.written_off_quantity)
+    quantity = _whole(item.quantity, "items.quantity") - sum(_whole(each, "items.detail") for each in gone)
     return LineItem(
         line_item_id=item.id,
         product_id=item.variant_id,
         product_sku=item.variant_sku,
         parent_product_id=item.product_id,
-        quantity=quantity,
+        quantity=max(quantity, 0),
         unit_price=per_unit(item.subtotal, quantity),
         discount=per_unit(item.discount_subtotal, quantity),
         tax=per_unit(item.tax_total, quantity),
@@ -209,8 +209,8 @@ def _additional_fields(source: payloads.Order, refunds: list[Refund]) -> dict[st
         "fulfillment_status": source.fulfillment_status,
         "total_refunded": sum((refund.amount for refund in refunds), Decimal(0)),
         "refunds": refunds,
-        "credit_line_total": source.credit_line_total or Decimal(0),
-        "ordered_quantities": {item.id: int(item.quantity) for item in items},
+        "credit_line_total": _finite(source.credit_line_total or Decimal(0), "credit_line_total"),
+        "ordered_quantities": {item.id: _whole(item.quantity, "items.quantity") for item in items},
         "metadata": source.metadata or {},
     }
     custom = {item.id: item.title for item in items if item.variant_id is None}
@@ -258,7 +258,9 @@ def _variant(
         inventory=sum(stock.values()) if source.manage_inventory else None,
         inventory_by_warehouse_id=stock,
         measurements=Measurements(length=source.length, width=source.width, height=source.height, weight=source.weight),
-        additional_fields={"prices": {price.currency_code.upper(): price.amount for price in prices}},
+        additional_fields={
+            "prices": {p.currency_code.upper(): _finite(p.amount, "variants.prices.amount") for p in prices}
+        },
         **shared,
     )
 
@@ -268,7 +270,8 @@ def _stock(source: payloads.Variant) -> dict[str, int]:
     found: dict[str, int] = {}
     for link in source.inventory_items or []:
         for level in link.inventory.location_levels if link.inventory else []:
-            available = int(level.available_quantity // (link.required_quantity or 1))
+            needed = _whole(link.required_quantity, "variants.inventory_items.required_quantity") or 1
+            available = _whole(level.available_quantity, "location_levels.available_quantity") // needed
             found[level.location_id] = min(found.get(level.location_id, available), available)
     return found
 
@@ -282,7 +285,13 @@ def _changed(source: payloads.Variant) -> datetime:
     return max([source.updated_at, *levels])
 
 
+def _finite(amount: Decimal, field: str) -> Decimal:
+    if not amount.is_finite():
+        raise UnmappableRecord(f"{field}: {amount} is not a number")
+    return amount
+
+
 def _whole(quantity: Decimal, field: str) -> int:
-    if quantity != quantity.to_integral_value():
+    if not quantity.is_finite() or quantity != quantity.to_integral_value():
         raise UnmappableRecord(f"{field}: {quantity} is not a whole number")
     return int(quantity)

@@ -1,0 +1,537 @@
+"""Vendure's client: what to ask, in which order, and how nothing that changed is missed.
+
+Each list is walked by keyset: sorted by one time, from the last time seen, without the records already seen at that
+time. An order's own ``updatedAt`` stays as it was when the order is placed, paid, fulfilled or refunded, and there is no
+query for payments or fulfilments that changed. So a run follows the new orders by ``orderPlacedAt``, the modified ones
+by ``updatedAt``, and looks at the times inside the others: all orders of the last 60 days, and some older ones in turn.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from unicart.connectors.kit import (
+    Account,
+    BadAnswer,
+    Connector,
+    Pull,
+    RawPage,
+    RequestRefused,
+    Session,
+    read_cursor,
+    write_cursor,
+)
+from unicart.connectors.vendure import auth, mapping
+from unicart.connectors.vendure.errors import FORBIDDEN, OUTCOMES, Answer, refusal
+from unicart.connectors.vendure.facts import FACTS
+from unicart.connectors.vendure.payloads import Moment
+from unicart.contract.resources import Function, Record
+
+T = TypeVar("T")
+
+PAGE_SIZE = 100
+PROBE_SIZE = 1000
+PRODUCT_PAGE_SIZE = 25
+MOST_TIED = 5000
+RECENT = timedelta(days=60)
+WHOLE_CATALOGUE = timedelta(days=1)
+INSTANT = timedelta(milliseconds=1)
+
+USUAL_STATES = tuple(sorted(set(mapping.ORDER_STATUSES) - {"Modifying", "ArrangingAdditionalPayment"}))
+"""States that an order enters and leaves with a change in its payments, fulfilments or lines, which have times."""
+
+ADDRESS = """fullName company streetLine1 streetLine2 city province postalCode country countryCode phoneNumber"""
+ORDERS = f"""query Orders($options: OrderListOptions) {{
+  list: orders(options: $options) {{
+    totalItems
+    items {{
+      id code type state createdAt updatedAt orderPlacedAt aggregateOrderId currencyCode couponCodes
+      customer {{ emailAddress }}
+      shippingAddress {{ {ADDRESS} }}
+      billingAddress {{ {ADDRESS} }}
+      lines {{
+        id quantity unitPrice linePrice proratedLinePrice proratedLinePriceWithTax
+        productVariant {{ id sku productId }}
+      }}
+      surcharges {{ id description sku price priceWithTax }}
+      shippingLines {{ shippingMethod {{ id name }} }}
+      payments {{
+        id updatedAt state method amount transactionId
+        refunds {{ id createdAt updatedAt state total reason lines {{ orderLineId quantity }} }}
+      }}
+      fulfillments {{ id createdAt updatedAt state method trackingCode lines {{ orderLineId quantity }} }}
+      modifications {{ updatedAt }}
+      shipping total totalWithTax
+    }}
+  }}
+}}"""
+ORDER_TIMES = """query OrderTimes($options: OrderListOptions) {
+  list: orders(options: $options) {
+    totalItems
+    items {
+      id orderPlacedAt
+      customer { updatedAt }
+      payments { updatedAt refunds { updatedAt } }
+      fulfillments { updatedAt }
+      modifications { updatedAt }
+    }
+  }
+}"""
+ORDER_STATES = """query OrderStates($options: OrderListOptions) {
+  list: orders(options: $options) { totalItems items { id state orderPlacedAt } }
+}"""
+PRODUCTS = """query Products($options: ProductListOptions) {
+  list: products(options: $options) {
+    totalItems
+    items {
+      id createdAt updatedAt name slug enabled
+      featuredAsset { source }
+      facetValues { name facet { name } }
+      collections { name }
+      variants {
+        id createdAt updatedAt name sku enabled currencyCode price trackInventory
+        prices { currencyCode price }
+        featuredAsset { source }
+        facetValues { name facet { name } }
+        stockLevels { stockLocationId stockOnHand stockAllocated updatedAt }
+      }
+    }
+  }
+}"""
+VARIANT_TIMES = """query VariantTimes($options: ProductVariantListOptions) {
+  list: productVariants(options: $options) {
+    totalItems
+    items { id createdAt updatedAt productId stockLevels { updatedAt } }
+  }
+}"""
+STOCK_LOCATIONS = """query StockLocations($options: StockLocationListOptions) {
+  list: stockLocations(options: $options) { totalItems items { id createdAt updatedAt name description } }
+}"""
+CHANNEL = "query Channel { activeChannel { id code } }"
+PRECISION = "query Precision { globalSettings { serverConfig { moneyStrategyPrecision } } }"
+PERMISSIONS = """query Permissions {
+  orders(options: { take: 1 }) { totalItems }
+  products(options: { take: 1 }) { totalItems }
+  stockLocations(options: { take: 1 }) { totalItems }
+}"""
+
+Field = Literal["createdAt", "updatedAt", "orderPlacedAt"]
+
+
+class Place(msgspec.Struct, frozen=True):
+    """How far a walk is: the last time it saw, and the ids of the records at that time."""
+
+    at: datetime | None = None
+    seen: list[str] = []
+
+
+class OrdersCursor(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a run over orders stands.
+
+    ``began`` is when it began, by the platform's clock. Times inside orders at or after ``since`` are changes; null in
+    a first run. ``unusual`` are the orders in states that come and go without a trace, as they were when last pulled.
+    ``older`` is how far the round through old orders is; the round finds what changed at or after ``older_since``.
+    """
+
+    began: datetime
+    since: datetime | None = None
+    phase: Literal["placed", "updated", "states", "recent", "older", "done"] = "placed"
+    placed: Place = Place()
+    walk: Place = Place()
+    unusual: dict[str, str] = {}
+    older: Place = Place()
+    older_since: datetime
+    older_began: datetime
+
+
+class ProductsCursor(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a run over products stands. ``whole`` is when the last run began that read the whole catalogue."""
+
+    began: datetime
+    whole: datetime
+    since: datetime | None = None
+    phase: Literal["updated", "variants", "done"] = "updated"
+    walk: Place = Place()
+
+
+class LocationsCursor(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the walk through stock locations is."""
+
+    walk: Place = Place()
+
+
+class _List(msgspec.Struct, rename="camel"):
+    total_items: int
+    items: list[msgspec.Raw]
+
+
+class _Listed(msgspec.Struct):
+    list: _List
+
+
+class _Row(msgspec.Struct):
+    id: str
+    createdAt: Moment | None = None  # noqa: N815
+    updatedAt: Moment | None = None  # noqa: N815
+    orderPlacedAt: Moment | None = None  # noqa: N815
+
+
+class _Timed(msgspec.Struct, rename="camel"):
+    updated_at: Moment
+
+
+class _PaymentTimes(msgspec.Struct, rename="camel"):
+    updated_at: Moment
+    refunds: list[_Timed]
+
+
+class _OrderTimes(msgspec.Struct):
+    id: str
+    customer: _Timed | None = None
+    payments: list[_PaymentTimes] | None = None
+    fulfillments: list[_Timed] | None = None
+    modifications: list[_Timed] = []
+
+    def latest(self) -> datetime | None:
+        payments = self.payments or []
+        moments = [payment.updated_at for payment in payments]
+        moments += [refund.updated_at for payment in payments for refund in payment.refunds]
+        moments += [part.updated_at for part in [*(self.fulfillments or []), *self.modifications]]
+        return max(moments + ([self.customer.updated_at] if self.customer else []), default=None)
+
+
+class _OrderState(msgspec.Struct):
+    id: str
+    state: str
+
+
+class _VariantTimes(msgspec.Struct, rename="camel"):
+    product_id: str
+    updated_at: Moment
+    stock_levels: list[_Timed]
+
+    def latest(self) -> datetime:
+        return max([self.updated_at, *(level.updated_at for level in self.stock_levels)])
+
+
+class _Channel(msgspec.Struct):
+    id: str
+    code: str
+
+
+class _ActiveChannel(msgspec.Struct, rename="camel"):
+    active_channel: _Channel
+
+
+class _ServerConfig(msgspec.Struct, rename="camel"):
+    money_strategy_precision: int
+
+
+class _GlobalSettings(msgspec.Struct, rename="camel"):
+    server_config: _ServerConfig
+
+
+class _Precision(msgspec.Struct, rename="camel"):
+    global_settings: _GlobalSettings
+
+
+class _Page(msgspec.Struct):
+    items: list[bytes]
+    place: Place
+    total: int
+
+
+class VendureConnector(Connector):
+    """A channel of a Vendure server."""
+
+    facts = FACTS
+
+    def __init__(self, credentials: Mapping[str, str], session: Session) -> None:
+        super().__init__(credentials, session)
+        session.outcomes.update(OUTCOMES)
+        self._logged_in = False
+        self._now: datetime | None = None
+
+    @classmethod
+    def base_url(cls, credentials: Mapping[str, str]) -> str:
+        return auth.endpoint(credentials.get("url", ""))
+
+    async def check(self) -> Account:
+        channel = (await self._ask(CHANNEL, _ActiveChannel)).active_channel
+        await self._ask(PERMISSIONS, msgspec.Raw)
+        await self._precision()
+        return Account(account_id=channel.id, account_name=f"{self.session.base_url} {channel.code}")
+
+    async def pull(self, function: Function, pull: Pull) -> AsyncIterator[RawPage]:
+        pages = {
+            Function.GET_ORDERS: self._pull_orders,
+            Function.GET_PRODUCTS: self._pull_products,
+            Function.GET_WAREHOUSES: self._pull_locations,
+        }[function](pull)
+        async for page in pages:
+            yield page
+
+    @classmethod
+    def map(cls, function: Function, raw: bytes) -> Sequence[Record]:
+        if function is Function.GET_ORDERS:
+            return [mapping.order(raw)]
+        if function is Function.GET_PRODUCTS:
+            return mapping.products(raw)
+        return [mapping.warehouse(raw)]
+
+    async def _pull_orders(self, pull: Pull) -> AsyncIterator[RawPage]:
+        precision = await self._precision()
+        cursor = self._orders_cursor(pull)
+        replace = msgspec.structs.replace
+        if cursor.phase == "placed":
+            async for page in self._walk(ORDERS, "orderPlacedAt", cursor.placed, PAGE_SIZE):
+                cursor = replace(cursor, placed=page.place)
+                yield _raw_page(page.items, cursor, precision, page.total)
+            cursor = replace(cursor, phase="updated" if cursor.since else "states", walk=Place(cursor.since))
+        if cursor.phase == "updated":
+            placed = {"orderPlacedAt": {"isNull": False}}
+            async for page in self._walk(ORDERS, "updatedAt", cursor.walk, PAGE_SIZE, placed):
+                cursor = replace(cursor, walk=page.place)
+                yield _raw_page(page.items, cursor, precision)
+            cursor = replace(cursor, phase="states")
+        if cursor.phase == "states":
+            now = await self._unusual_states()
+            changed = [id for id, state in now.items() if cursor.unusual.get(id) != state]
+            records = await self._by_ids(ORDERS, [*changed, *(cursor.unusual.keys() - now.keys())], PAGE_SIZE)
+            recent = Place(cursor.began - RECENT)
+            cursor = replace(cursor, unusual=now, phase="recent" if cursor.since else "done", walk=recent)
+            yield _raw_page(records, cursor, precision)
+        if cursor.phase == "recent":
+            async for page in self._walk(ORDER_TIMES, "orderPlacedAt", cursor.walk, PROBE_SIZE):
+                records = await self._by_ids(ORDERS, self._changed_orders(page.items, cursor.since), PAGE_SIZE)
+                cursor = replace(cursor, walk=page.place)
+                yield _raw_page(records, cursor, precision)
+            cursor = replace(cursor, phase="older")
+        if cursor.phase == "older":
+            records, cursor = await self._older_orders(cursor)
+            yield _raw_page(records, cursor, precision)
+
+    def _changed_orders(self, items: Iterable[bytes], since: datetime | None) -> list[str]:
+        orders = [self._decoded(raw, _OrderTimes) for raw in items]
+        return [order.id for order in orders if since is None or (order.latest() or since - INSTANT) >= since]
+
+    def _orders_cursor(self, pull: Pull) -> OrdersCursor:
+        now = self._clock()
+        if pull.cursor is None:
+            return OrdersCursor(
+                began=now, since=pull.since, placed=Place(pull.since), older_since=pull.since or now, older_began=now
+            )
+        cursor = read_cursor(pull.cursor, OrdersCursor)
+        if pull.interrupted:
+            return cursor
+        return msgspec.structs.replace(
+            cursor,
+            began=now,
+            since=cursor.began - pull.overlap,
+            phase="placed",
+            placed=_back(cursor.placed, pull.overlap),
+        )
+
+    async def _unusual_states(self) -> dict[str, str]:
+        """The states of all placed orders that are in none of the usual ones."""
+        found: dict[str, str] = {}
+        unusual = {"state": {"notIn": USUAL_STATES}}
+        async for page in self._walk(ORDER_STATES, "orderPlacedAt", Place(), PROBE_SIZE, unusual):
+            for raw in page.items:
+                order = self._decoded(raw, _OrderState)
+                found[order.id] = order.state
+        return found
+
+    async def _older_orders(self, cursor: OrdersCursor) -> tuple[list[bytes], OrdersCursor]:
+        """The changed ones among the next orders that are not recent; behind the last, a new round begins."""
+        replace = msgspec.structs.replace
+        before = {"orderPlacedAt": {"before": _text(cursor.began - RECENT)}}
+        async for page in self._walk(ORDER_TIMES, "orderPlacedAt", cursor.older, PROBE_SIZE, before):
+            ids = self._changed_orders(page.items, cursor.older_since)
+            records = await self._by_ids(ORDERS, ids, PAGE_SIZE)
+            if len(page.items) == PROBE_SIZE:
+                return records, replace(cursor, phase="done", older=page.place)
+            break
+        else:
+            records = []
+        since, began = cursor.older_began - timedelta(minutes=1), cursor.began
+        return records, replace(cursor, phase="done", older=Place(), older_since=since, older_began=began)
+
+    async def _pull_products(self, pull: Pull) -> AsyncIterator[RawPage]:
+        precision = await self._precision()
+        cursor = self._products_cursor(pull)
+        replace = msgspec.structs.replace
+        if cursor.phase == "updated":
+            async for page in self._walk(PRODUCTS, "updatedAt", cursor.walk, PRODUCT_PAGE_SIZE):
+                cursor = replace(cursor, walk=page.place)
+                yield _raw_page(page.items, cursor, precision, page.total)
+            cursor = replace(cursor, phase="variants" if cursor.since else "done", walk=Place())
+        if cursor.phase == "variants":
+            async for page in self._walk(VARIANT_TIMES, "createdAt", cursor.walk, PROBE_SIZE):
+                ids = self._changed_products(page.items, cursor.since)
+                records = await self._by_ids(PRODUCTS, ids, PRODUCT_PAGE_SIZE)
+                cursor = replace(cursor, walk=page.place)
+                yield _raw_page(records, cursor, precision)
+            cursor = replace(cursor, phase="done")
+        yield _raw_page([], cursor, precision)
+
+    def _products_cursor(self, pull: Pull) -> ProductsCursor:
+        now = self._clock()
+        if pull.cursor is None:
+            return ProductsCursor(began=now, whole=now, since=pull.since, walk=Place(pull.since))
+        cursor = read_cursor(pull.cursor, ProductsCursor)
+        if pull.interrupted:
+            return cursor
+        if now - cursor.whole >= WHOLE_CATALOGUE:
+            return ProductsCursor(began=now, whole=now)
+        since = cursor.began - pull.overlap
+        return ProductsCursor(began=now, whole=cursor.whole, since=since, walk=Place(since))
+
+    def _changed_products(self, items: Iterable[bytes], since: datetime | None) -> list[str]:
+        variants = [self._decoded(raw, _VariantTimes) for raw in items]
+        return sorted({each.product_id for each in variants if since is None or each.latest() >= since})
+
+    async def _pull_locations(self, pull: Pull) -> AsyncIterator[RawPage]:
+        walk = read_cursor(pull.cursor, LocationsCursor).walk if pull.cursor else Place(pull.since)
+        if not pull.interrupted:
+            walk = _back(walk, pull.overlap) if pull.cursor else walk
+        async for page in self._walk(STOCK_LOCATIONS, "updatedAt", walk, PAGE_SIZE):
+            walk = page.place
+            yield _raw_page(page.items, LocationsCursor(walk=walk), None, page.total)
+        yield _raw_page([], LocationsCursor(walk=walk), None)
+
+    async def _walk(
+        self, query: str, field: Field, place: Place, size: int, where: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[_Page]:
+        """Pages of a list in order of ``field``, from ``place`` on, each with the place behind it."""
+        while True:
+            listed = await self._list(query, _options(field, place, size, where))
+            items = [bytes(raw) for raw in listed.items]
+            if not items:
+                return
+            place = self._behind(place, field, items)
+            yield _Page(items, place, listed.total_items)
+            if len(items) < size:
+                return
+
+    def _behind(self, place: Place, field: Field, items: Sequence[bytes]) -> Place:
+        rows = [self._decoded(raw, _Row) for raw in items]
+        moments = [self._moment(row, field) for row in rows]
+        if moments != sorted(moments) or (place.at and moments[0] < place.at - INSTANT):
+            raise BadAnswer(f"{self.session.base_url} did not sort by {field} as asked.", url=self.session.base_url)
+        last = moments[-1]
+        seen = [row.id for row, moment in zip(rows, moments, strict=True) if moment >= last - INSTANT]
+        if place.at and place.at >= last - INSTANT:
+            if not set(seen) - set(place.seen):
+                raise BadAnswer(
+                    f"{self.session.base_url} repeats records that were left out.", url=self.session.base_url
+                )
+            seen = [*place.seen, *seen]
+        if len(seen) > MOST_TIED:
+            message = (
+                f"More than {MOST_TIED} records have the same {field}, {_text(last)}: Vendure cannot page through them."
+            )
+            raise RequestRefused(message, url=self.session.base_url)
+        return Place(last, seen)
+
+    def _moment(self, row: _Row, field: Field) -> datetime:
+        moment: datetime | None = getattr(row, field)
+        if moment is None:
+            raise BadAnswer(f"{self.session.base_url} sent a record without {field}.", url=self.session.base_url)
+        return moment
+
+    async def _by_ids(self, query: str, ids: Sequence[str], size: int) -> list[bytes]:
+        """The records with these ids; those that are gone meanwhile are left out."""
+        found: list[bytes] = []
+        for start in range(0, len(ids), size):
+            part = ids[start : start + size]
+            listed = await self._list(query, {"take": len(part), "filter": {"id": {"in": part}}})
+            found += (bytes(raw) for raw in listed.items)
+        return found
+
+    async def _list(self, query: str, options: Mapping[str, Any]) -> _List:
+        return (await self._ask(query, _Listed, {"options": options})).list
+
+    async def _precision(self) -> int:
+        """How many decimals the server's amounts have, in every currency."""
+        answer = await self._ask(PRECISION, _Precision)
+        return answer.global_settings.server_config.money_strategy_precision
+
+    async def _ask(self, query: str, type: type[T], variables: Mapping[str, Any] | None = None) -> T:
+        """The decoded data of a query. An administrator is logged in first, and once more if the session is over.
+
+        Raises:
+            ConnectorError: by the code of Vendure's error.
+        """
+        renewed = await self._log_in() if not self._logged_in else False
+        answer, url = await self._send(query, variables)
+        if answer.has(FORBIDDEN) and "password" in self.credentials and not renewed:
+            await auth.login(self.session, self.credentials)
+            answer, url = await self._send(query, variables)
+        if answer.has(FORBIDDEN):
+            known = query != CHANNEL and not (await self._send(CHANNEL, None))[0].has(FORBIDDEN)
+            raise refusal(answer, url, authenticated=known)
+        if answer.errors:
+            raise refusal(answer, url)
+        return self._decoded(bytes(answer.data), type)
+
+    async def _log_in(self) -> bool:
+        self.session.headers.update(auth.headers(self.credentials))
+        if "password" in self.credentials:
+            await auth.login(self.session, self.credentials)
+        self._logged_in = True
+        return True
+
+    async def _send(self, query: str, variables: Mapping[str, Any] | None) -> tuple[Answer, str]:
+        reply = await self.session.request("POST", "", json={"query": query, "variables": dict(variables or {})})
+        self._now = _date(reply.headers.get("date"))
+        return self.session.decode(reply, Answer), reply.url
+
+    def _decoded(self, raw: bytes, type: type[T]) -> T:
+        try:
+            return msgspec.json.decode(raw, type=type)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            url = self.session.base_url
+            raise BadAnswer(f"{url} answered something that Vendure does not document: {error}", url=url) from error
+
+    def _clock(self) -> datetime:
+        """The platform's time at its last answer; ours, if its answers carry no date."""
+        return self._now or datetime.now(UTC)
+
+
+def _options(field: Field, place: Place, size: int, where: Mapping[str, Any] | None) -> dict[str, Any]:
+    """``after`` excludes its bound, and databases may hold finer times than the API shows: hence one instant less."""
+    conditions: list[dict[str, Any]] = [dict(where)] if where else []
+    if place.at is not None:
+        conditions.append({field: {"after": _text(place.at - INSTANT)}})
+    elif field == "orderPlacedAt":
+        conditions.append({field: {"isNull": False}})
+    if place.seen:
+        conditions.append({"id": {"notIn": place.seen}})
+    return {"take": size, "sort": {field: "ASC"}, "filter": {"_and": conditions} if conditions else {}}
+
+
+def _raw_page(
+    items: Sequence[bytes], cursor: msgspec.Struct, precision: int | None, total: int | None = None
+) -> RawPage:
+    """``precision`` is put into each record, so that its money can be read without asking the server again."""
+    marked = items if precision is None else [b'{"moneyPrecision":%d,' % precision + raw.lstrip()[1:] for raw in items]
+    return RawPage(records=marked, cursor=write_cursor(cursor), total=total)
+
+
+def _back(place: Place, overlap: timedelta) -> Place:
+    return Place(place.at - overlap) if place.at else place
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _date(header: str | None) -> datetime | None:
+    try:
+        return parsedate_to_datetime(header).astimezone(UTC) if header else None
+    except (TypeError, ValueError):
+        return None
