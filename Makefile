@@ -31,13 +31,14 @@ demo: install
 	$(BIN)/unicart demo $(ARGS)
 
 test: test-install
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 lint: test-install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tools/reference.py --check
 
 bench: test-install
 	$(BIN)/python -m bench $(ARGS)

@@ -11,8 +11,8 @@ from typing import Any
 import apsw
 import msgspec
 import pytest
-from test_walks import SHAPES, condition
 
+from query_shapes import SHAPES, condition
 from shop import STORED, make_orders, store, tag_some
 from unicart.contract.resources import ORDERS
 from unicart.store import tenants

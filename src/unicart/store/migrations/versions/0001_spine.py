@@ -60,8 +60,10 @@ def upgrade() -> None:
     for name, columns in {
         "status_created": ["status", "created"],
         "status_updated": ["status", "updated"],
-        "customer_created": ["warehouse_customer_id", "status", "created"],
-        "customer_updated": ["warehouse_customer_id", "status", "updated"],
+        "customer_created": ["warehouse_customer_id", "created"],
+        "customer_updated": ["warehouse_customer_id", "updated"],
+        "customer_status_created": ["warehouse_customer_id", "status", "created"],
+        "customer_status_updated": ["warehouse_customer_id", "status", "updated"],
         "number_created": ["order_number", "created"],
     }.items():
         op.create_index(f"ix_orders_{name}", "orders", ["connection_key", *columns, "id"])
@@ -129,7 +131,9 @@ def _create_record_table(name: str) -> None:
         _column("doc", sa.LargeBinary()),
         sa.PrimaryKeyConstraint("connection_key", "id"),
     )
-    for date in dates:
+    filterable = (*dates[1:], *orders_only)
+    op.create_index(f"ix_{name}_created", name, ["connection_key", "created", "id", *filterable])
+    for date in dates[1:]:
         op.create_index(f"ix_{name}_{date}", name, ["connection_key", date, "id"])
 
 
