@@ -4,13 +4,13 @@ import asyncio
 import json
 import logging
 import sys
-from collections.abc import Coroutine
-from pathlib import Path
+from collections.abc import Coroutine, Iterable
 from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from unicart import __version__, demo
 from unicart.cli_progress import SyncProgress
@@ -44,14 +44,16 @@ app.add_typer(org_app, name="org")
 app.add_typer(key_app, name="key")
 app.add_typer(connection_app, name="connection")
 
-out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+PIPED_WIDTH = 10_000
 
 DataDir = Annotated[
     str | None, typer.Option("--data-dir", help="Where the store and key file are.", show_default="data")
 ]
 Org = Annotated[str | None, typer.Option("--org", help="Name or id of the organization, if there are several.")]
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes any free one.")]
 NoRateLimit = Annotated[bool, typer.Option("--no-rate-limit", help="Answer any number of requests per second.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON line instead of text.")]
 
@@ -74,7 +76,7 @@ def secret_key() -> None:
 
 @app.command("demo")
 def demo_command(
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes any free one.")] = 8000,
+    port: Port = 8000,
     host: Host = "127.0.0.1",
     data_dir: DataDir = None,
     orders: Annotated[int, typer.Option(min=0, help="How many orders the sandbox shop has.")] = demo.ORDERS,
@@ -89,8 +91,7 @@ def demo_command(
 
     def ready() -> None:
         if as_json:
-            sys.stdout.write(json.dumps(described) + "\n")
-            sys.stdout.flush()
+            print(json.dumps(described), flush=True)
         else:
             _print_access(described)
 
@@ -99,7 +100,7 @@ def demo_command(
 
 @app.command("serve")
 def serve_command(
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes any free one.")] = 8000,
+    port: Port = 8000,
     host: Host = "127.0.0.1",
     data_dir: DataDir = None,
     no_rate_limit: NoRateLimit = False,
@@ -113,6 +114,8 @@ def serve_command(
 @org_app.command("create")
 def org_create(name: str, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Make an organization."""
+    if not name.strip():
+        raise Failure("An organization needs a name.")
 
     async def create(database: Database, _: Vault) -> Organization:
         return await tenants.create_organization(database, name)
@@ -128,10 +131,8 @@ def org_list(data_dir: DataDir = None) -> None:
     async def read(database: Database, _: Vault) -> list[Organization]:
         return await tenants.list_organizations(database)
 
-    table = Table("Organization", "Name")
-    for organization in _with_store(data_dir, read):
-        table.add_row(organization.id, organization.name)
-    out.print(table)
+    found = _with_store(data_dir, read)
+    _show_table({"Organization": each.id, "Name": each.name} for each in found)
 
 
 @key_app.command("create")
@@ -208,12 +209,16 @@ def connection_list(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps([_described(connection) for connection in found]))
         return
-    table = Table("Connection", "Integration", "Account", "Customer", "Created")
-    for each in found:
-        table.add_row(
-            each.id, each.integration_name, each.account_name, each.customer_id or "", format_date(each.created)
-        )
-    out.print(table)
+    _show_table(
+        {
+            "Connection": each.id,
+            "Integration": each.integration_name,
+            "Account": each.account_name,
+            "Customer": each.customer_id,
+            "Created": format_date(each.created),
+        }
+        for each in found
+    )
 
 
 @connection_app.command("show")
@@ -259,10 +264,7 @@ def connection_show(connection_id: str, data_dir: DataDir = None, as_json: AsJso
     _show({name: value for name, value in described.items() if not isinstance(value, list)}, False)
     for title in ("functions", "errors", "quarantine"):
         if described[title]:
-            table = Table(*described[title][0], title=title.capitalize(), title_justify="left")
-            for row in described[title]:
-                table.add_row(*("" if value is None else str(value) for value in row.values()))
-            out.print(table)
+            _show_table(described[title], title.capitalize())
 
 
 @connection_app.command("token")
@@ -345,13 +347,16 @@ async def _sync_connection(
 @app.command("integrations")
 def integrations() -> None:
     """List the connectors and the credentials that each needs."""
-    table = Table("Name", "Platform", "Credentials", "Functions")
-    for name in connector_names():
-        kind = connector(name)
-        options = " ".join(_option(field.name) for field in kind.facts.credentials)
-        functions = ", ".join(function.value for function in kind.facts.functions)
-        table.add_row(name, kind.facts.display_name, options, functions)
-    out.print(table)
+    known = [connector(name).facts for name in connector_names()]
+    _show_table(
+        {
+            "Name": facts.name,
+            "Platform": facts.display_name,
+            "Credentials": " ".join(_option(field.name) for field in facts.credentials),
+            "Functions": ", ".join(function.value for function in facts.functions),
+        }
+        for facts in known
+    )
 
 
 def main() -> None:
@@ -370,7 +375,9 @@ def main() -> None:
         StoreUnavailable,
         ConnectorError,
     ) as error:
-        err.print(f"[red]Error:[/red] {error}" if not isinstance(error, KeyError) else repr(error))
+        if isinstance(error, KeyError | IndexError):
+            raise
+        err.print(Text.assemble(("Error:", "red"), " ", str(error)))
         sys.exit(1)
 
 
@@ -387,10 +394,10 @@ def _prepare(data_dir: str | None, no_rate_limit: bool = False) -> tuple[Setting
     for noisy in ("httpx2", "httpcore2", "stamina", "alembic"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     try:
-        Path(settings.data_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
+        settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        vault = open_vault(settings.secret_key or None, settings.directory)
     except OSError as error:
-        raise Failure(f"The data directory {settings.data_dir!r} cannot be made: {error.strerror}.") from error
-    vault = open_vault(settings.secret_key or None, settings.directory)
+        raise Failure(f"The data directory {settings.data_dir!r} cannot be used: {error.strerror}.") from error
     migrate(settings.store_url)
     return settings, vault
 
@@ -449,6 +456,8 @@ def _credentials(integration: str, arguments: list[str]) -> dict[str, str]:
             known = " ".join(fields) or "none"
             raise Failure(f"{integration} has no option {option!r}. Its credentials: {known}")
         given[fields[option].name] = value if equals else next(words, "")
+        if not given[fields[option].name]:
+            raise Failure(f"{option} needs a value.")
     for field in fields.values():
         if field.kind == "secret" and field.required and not given.get(field.name) and sys.stdin.isatty():
             given[field.name] = typer.prompt(field.label, hide_input=True)
@@ -471,22 +480,35 @@ def _date(epoch: int | None) -> str | None:
 
 def _show(fields: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        print(json.dumps(fields))
+        print(json.dumps(fields), flush=True)
         return
     width = max(map(len, fields))
-    for name, value in fields.items():
-        out.print(f"{name:<{width}}  {'' if value is None else value}", markup=False)
+    lines = [f"{name:<{width}}  {'' if value is None else value}" for name, value in fields.items()]
+    print("\n".join(lines), flush=True)
+
+
+def _show_table(rows: Iterable[dict[str, Any]], title: str | None = None) -> None:
+    """A table as wide as its content, so that what is piped is whole; a terminal narrows all but the first column."""
+    shown = list(rows)
+    if not shown:
+        err.print("There are none.")
+        return
+    headings = [Column(Text(name), no_wrap=number == 0) for number, name in enumerate(shown[0])]
+    table = Table(*headings, title=title, title_justify="left")
+    for row in shown:
+        table.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
+    Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH).print(table)
 
 
 def _print_access(access: dict[str, Any]) -> None:
     url, key, token = access["base_url"], access["api_key"], access["access_token"]
-    out.print(f"\nUnicart answers at {url}  (Ctrl-C stops it)\n", markup=False)
+    print(f"\nUnicart answers at {url}  (Ctrl-C stops it)\n")
     _show({"API key": key, "access token": token, "API docs": f"{url}/docs"}, False)
-    out.print("\nTry it:\n", markup=False)
-    out.print(
+    print("\nTry it:\n")
+    print(
         f"curl -s '{url}/cart/orders?status=open&limit=2' "
         f"-H 'x-trackstar-api-key: {key}' -H 'x-trackstar-access-token: {token}'\n",
-        markup=False,
+        flush=True,
     )
 
 

@@ -1,9 +1,10 @@
 """Run the API under uvicorn, in this process."""
 
 import asyncio
+import gc
 import socket
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import uvicorn
 import uvloop
@@ -53,6 +54,9 @@ def serve(settings: Settings, vault: Vault, listener: socket.socket, ready: Call
 async def _serve(settings: Settings, vault: Vault, listener: socket.socket, ready: Callable[[], None]) -> None:
     database = await open_database(settings.store_url)
     try:
+        # What is loaded by now stays: collections need not look at it again.
+        gc.collect()
+        gc.freeze()
         server = _Server(
             uvicorn.Config(
                 create_app(database, vault, settings),
@@ -78,3 +82,10 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._ready()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """As uvicorn does, but a signal that has stopped the server does not kill the process too: it ends with 0."""
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()

@@ -12,6 +12,10 @@ class SettingsError(Exception):
     """An environment variable has a value that cannot be used; the message names it."""
 
 
+DATABASE_URLS = ("sqlite:///", "postgresql://", "postgres://")
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All settings; each is the environment variable ``UNICART_`` + its name in capitals.
 
@@ -26,6 +30,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     read_rate: int = 10
     write_rate: int = 50
     log_level: str = "info"
+
+    def __post_init__(self) -> None:
+        if self.database_url and not self.database_url.startswith(DATABASE_URLS):
+            raise ValueError("UNICART_DATABASE_URL: use sqlite:///path or postgresql://user:password@host/name")
+        for name in ("read_rate", "write_rate"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"UNICART_{name.upper()}: must not be negative")
+        if self.log_level.lower() not in LOG_LEVELS:
+            raise ValueError(f"UNICART_LOG_LEVEL: use one of {', '.join(LOG_LEVELS)}")
 
     @property
     def directory(self) -> Path:
@@ -55,4 +68,5 @@ def read_settings(
     try:
         return msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"Environment variables UNICART_*: {error}") from None
+        reason, _, field = str(error).partition(" - at `$.")
+        raise SettingsError(f"UNICART_{field.rstrip('`').upper()}: {reason}" if field else reason) from None

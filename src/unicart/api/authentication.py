@@ -11,7 +11,7 @@ from unicart.store.tenants import ApiKey, Connection, find_connection_by_token, 
 KEY_HEADER = b"x-trackstar-api-key"
 TOKEN_HEADER = b"x-trackstar-access-token"
 REMEMBERED = 10_000
-TRUSTED_SECONDS = 2.0
+TRUSTED_SECONDS = 1.0
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -28,14 +28,11 @@ class Caller(msgspec.Struct, frozen=True):
 
 class _Known(msgspec.Struct, frozen=True):
     caller: Caller
-    version: tuple[int, int] | None
     until: float
 
 
 class Authenticator:
-    """Finds callers. One that was found is trusted until anything is written to the store, which SQLite tells for
-    nothing; PostgreSQL does not, so there a revoked key lives on for up to two seconds.
-    """
+    """Finds callers. One that was found is trusted for a second, which is how long a revoked key may live on."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -53,14 +50,13 @@ class Authenticator:
                 key = value
             elif name == TOKEN_HEADER:
                 token = value
-        version = await self._database.version()
         known = self._known.get((key, token))
-        if known is not None and known.version == version and (version or known.until > time.monotonic()):
+        if known is not None and known.until > time.monotonic():
             return known.caller
         caller = await self._find(key.decode("latin-1"), token.decode("latin-1"))
         if len(self._known) >= REMEMBERED:
             self._known.clear()
-        self._known[key, token] = _Known(caller, version, time.monotonic() + TRUSTED_SECONDS)
+        self._known[key, token] = _Known(caller, time.monotonic() + TRUSTED_SECONDS)
         return caller
 
     async def _find(self, key: str, token: str) -> Caller:

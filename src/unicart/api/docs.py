@@ -7,7 +7,7 @@ from starlette.routing import Route
 from swagger_ui_bundle import swagger_ui_path
 
 from unicart.api.openapi import document
-from unicart.api.reply import Reply
+from unicart.api.reply import Endpoint, Reply
 from unicart.contract.common import encode
 from unicart.contract.errors import NotFound
 
@@ -75,4 +75,8 @@ def routes() -> list[Route]:
             raise NotFound(f"There is no page at {request.url.path}", id=request.url.path)
         return Reply((folder / name).read_bytes(), ASSETS[name])
 
-    return [Route("/openapi.json", openapi_json), Route("/docs", page), Route("/docs/{file}", asset)]
+    return [
+        Route("/openapi.json", Endpoint(openapi_json), methods=["GET"]),
+        Route("/docs", Endpoint(page), methods=["GET"]),
+        Route("/docs/{file}", Endpoint(asset), methods=["GET"]),
+    ]

@@ -1,9 +1,10 @@
 """What every request passes through: request id, errors as JSON, metrics, and OPTIONS."""
 
+import itertools
 import logging
 import re
+import secrets
 import time
-import uuid
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -16,6 +17,8 @@ from unicart.contract.errors import MethodNotAllowed, NotFound, UnicartError
 log = logging.getLogger(__name__)
 
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
+_PROCESS = secrets.token_hex(12).encode()
+_numbers = itertools.count()
 NO_STORE = (b"cache-control", b"no-store")
 
 
@@ -101,4 +104,4 @@ def _request_id(headers: list[tuple[bytes, bytes]]) -> bytes:
     for name, value in headers:
         if name == b"x-request-id" and _SANE_REQUEST_ID.fullmatch(value):
             return value
-    return uuid.uuid4().hex.encode()
+    return b"%s%08x" % (_PROCESS, next(_numbers))

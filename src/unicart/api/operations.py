@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from unicart.api import metrics
-from unicart.api.reply import Reply
+from unicart.api.reply import Endpoint, Reply
 from unicart.store.database import Database
 
 HEALTHY = b'{"status":"ok"}'
@@ -29,4 +29,8 @@ def routes(database: Database) -> list[Route]:
         request.scope["unicart.route"] = "/metrics"
         return Reply(metrics.exposition(), (b"content-type", metrics.CONTENT_TYPE.encode()))
 
-    return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", prometheus)]
+    return [
+        Route("/healthz", Endpoint(healthz), methods=["GET"]),
+        Route("/readyz", Endpoint(readyz), methods=["GET"]),
+        Route("/metrics", Endpoint(prometheus), methods=["GET"]),
+    ]

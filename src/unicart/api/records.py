@@ -1,6 +1,7 @@
 """The routes of the three record families: lists, single records and tags."""
 
 import time
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -12,10 +13,11 @@ from starlette.types import Scope
 from unicart.api.authentication import Authenticator, Caller
 from unicart.api.page_tokens import PageTokens
 from unicart.api.rate_limit import RateLimiter, enforce
-from unicart.api.reply import NdjsonStream, Reply, header
+from unicart.api.reply import Endpoint, NdjsonStream, Reply, header
 from unicart.connectors.registry import connector
 from unicart.contract.common import Tag
 from unicart.contract.errors import InvalidRequest, NotFound, NotImplementedHere
+from unicart.contract.filters import ListQuery
 from unicart.contract.resources import RESOURCES, Resource
 from unicart.store import records
 from unicart.store.database import Database
@@ -25,6 +27,7 @@ STREAM_BATCH = 500
 MAX_BODY = 1 << 20
 MAX_TAGS = 100
 MAX_TAG_LENGTH = 255
+QUERIES = 1024
 NULL_WORDS = ("", "none", "null")
 
 
@@ -43,9 +46,9 @@ def routes(services: Services) -> list[Route]:
     for resource in RESOURCES:
         family = RecordRoutes(resource, services)
         found += [
-            Route(resource.path, family.list, methods=["GET"]),
-            Route(f"{resource.path}/{{id:path}}/trackstar-tags", family.put_tags, methods=["PUT"]),
-            Route(f"{resource.path}/{{id:path}}", family.get, methods=["GET"]),
+            Route(resource.path, Endpoint(family.list), methods=["GET"]),
+            Route(f"{resource.path}/{{id:path}}/trackstar-tags", Endpoint(family.put_tags), methods=["PUT"]),
+            Route(f"{resource.path}/{{id:path}}", Endpoint(family.get), methods=["GET"]),
         ]
     return found
 
@@ -56,15 +59,16 @@ class RecordRoutes:
     def __init__(self, resource: Resource, services: Services) -> None:
         self._resource = resource
         self._services = services
+        self._query = lru_cache(maxsize=QUERIES)(self._read_query)
 
     async def list(self, request: Request) -> Reply | NdjsonStream:
         """A page of records, or all of them as NDJSON."""
         scope = request.scope
         scope["unicart.route"] = self._resource.path
         caller = await self._admit(scope, write=False)
-        query = self._resource.filters.parse(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        query = self._query(scope["query_string"])
         connection, tokens = caller.connection, self._services.page_tokens
-        sort = sort_field(query)
+        sort = sort_field(query.conditions)
         after = None
         if query.page_token is not None:
             after = tokens.read(query.page_token, connection.id, self._resource.name, sort)
@@ -123,6 +127,9 @@ class RecordRoutes:
             )
         return caller
 
+    def _read_query(self, query_string: bytes) -> ListQuery:
+        return self._resource.filters.parse(_parameters(query_string))
+
     def _not_found(self, id: str) -> NotFound:
         return NotFound(f"{self._resource.singular.capitalize()} not found", id=id)
 
@@ -141,8 +148,12 @@ def _wants_ndjson(scope: Scope) -> bool:
     return b"application/x-ndjson" in header(scope, b"accept").lower()
 
 
+def _parameters(query_string: bytes) -> list[tuple[str, str]]:
+    return parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
+
+
 def _no_parameters(scope: Scope) -> None:
-    given = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    given = _parameters(scope["query_string"])
     if given:
         raise InvalidRequest("query", {name: ["is not a known parameter"] for name, _ in given})
 

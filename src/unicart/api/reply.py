@@ -1,8 +1,9 @@
 """Responses: finished bytes, and streams of documents; both compressed as the client accepts it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
+from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from unicart.api import compression
@@ -63,6 +64,20 @@ class NdjsonStream:
                 return
         if stream:
             await send({"type": "http.response.body", "body": stream.flush(), "more_body": True})
+
+
+class Endpoint:
+    """A handler as the ASGI application of a route.
+
+    Starlette would wrap a plain function in a layer that renders errors; ours are rendered by the gateway, for all routes.
+    """
+
+    def __init__(self, handle: "Callable[[Request], Awaitable[Reply | NdjsonStream]]") -> None:
+        self._handle = handle
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        reply = await self._handle(Request(scope, receive))
+        await reply(scope, receive, send)
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -65,10 +65,6 @@ class Database(ABC):
         """Begin a write transaction."""
 
     @abstractmethod
-    async def version(self) -> tuple[int, int] | None:
-        """A pair that differs whenever anything was committed since; null where the database cannot tell cheaply."""
-
-    @abstractmethod
     async def close(self) -> None:
         """Close all connections."""
 

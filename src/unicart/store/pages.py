@@ -12,6 +12,7 @@ A walk goes through one index in the order (date, id) from a position on. The fi
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -49,6 +50,7 @@ EARLIEST, LATEST = -(1 << 60), 1 << 60
 MAX_ARMS = 100
 WINDOW_FACTOR, MAX_WINDOW = 4, 8192
 FEW = 2000
+PLANS = 1024
 
 _LOWER = (Operator.GT, Operator.GTE, Operator.EQ, Operator.IN)
 _BOUNDS = (Operator.GT, Operator.GTE, Operator.LT, Operator.LTE, Operator.EQ)
@@ -82,15 +84,19 @@ class _Plan(msgspec.Struct, frozen=True):
     columns: tuple[str, ...]
     arms: tuple[_Arm, ...]
     residual: tuple[Condition, ...]
+    shape: tuple[Any, ...]
+    """All that the text of the plan's statements depends on."""
 
 
-def sort_field(query: ListQuery) -> str:
+def sort_field(conditions: Sequence[Condition]) -> str:
     """The date field whose order the walk follows (decision 12 of the contract).
 
     A lower bound on ``updated_date`` or ``trackstar_updated_date`` and none on ``created_date`` makes it that field (the
     first of the two); otherwise it is ``created_date``. ``eq`` and ``in`` are lower bounds too.
     """
-    bounded = {condition.field.name for condition in query.conditions if condition.operator in _LOWER}
+    if not conditions:
+        return "created_date"
+    bounded = {condition.field.name for condition in conditions if condition.operator in _LOWER}
     if "created_date" not in bounded:
         for name in ("updated_date", "trackstar_updated_date"):
             if name in bounded:
@@ -115,7 +121,7 @@ class Walk:
         self._table = RECORDS[resource.name]
         self._query = query
         self._after = after or Position(EARLIEST, "")
-        self._plan = _plan(resource, query)
+        self._plan = _plan(resource.name, query.conditions)
         self._few: Condition | None = None
         self._probed = False
 
@@ -194,7 +200,7 @@ class Walk:
             **_condition_values(conditions),
             **_condition_values([self._few], "few_"),
         }
-        return list(await self._database.fetch(statement, values))
+        return await self._database.fetch(statement, values)
 
     async def _by_ids(self, ids: Sequence[str]) -> Page:
         statement = _by_ids(self._database, self._table, len(ids))
@@ -209,17 +215,18 @@ class Walk:
             bound[f"date_{number}"], bound[f"id_{number}"], bound[f"high_{number}"] = start.date, start.id, arm.high
             for column, value in zip(self._plan.columns, arm.prefix, strict=True):
                 bound[f"{column}_{number}"] = value
-        return list(await self._database.fetch(statement, bound))
+        return await self._database.fetch(statement, bound)
 
 
 # --- from a query to a plan -------------------------------------------------------------------------------------------
 
 
-def _plan(resource: Resource, query: ListQuery) -> _Plan:
-    name = sort_field(query)
+@lru_cache(maxsize=PLANS)
+def _plan(resource: str, conditions: tuple[Condition, ...]) -> _Plan:
+    name = sort_field(conditions)
     sort = DATES[name]
-    on_sort = [condition for condition in query.conditions if condition.field.name == name]
-    rest = [condition for condition in query.conditions if condition.field.name != name]
+    on_sort = [condition for condition in conditions if condition.field.name == name]
+    rest = [condition for condition in conditions if condition.field.name != name]
     spans, left = _spans(on_sort)
     source, columns, prefixes, used = _prefixes(sort, rest)
     if len(prefixes) * len(spans) > MAX_ARMS and len(spans) > 1:
@@ -227,7 +234,9 @@ def _plan(resource: Resource, query: ListQuery) -> _Plan:
         spans = [(spans[0][0], spans[-1][1])]
     arms = tuple(_Arm(prefix, low, high) for prefix, (low, high) in itertools.product(prefixes, spans))
     residual = (*left, *(condition for condition in rest if condition not in used))
-    return _Plan(sort, source or resource.name, columns, arms, residual)
+    checks = tuple((condition.field.name, condition.operator, len(condition.values)) for condition in residual)
+    shape = resource, sort, source, columns, len(arms), checks
+    return _Plan(sort, source or resource, columns, arms, residual, shape)
 
 
 def _spans(conditions: Iterable[Condition]) -> tuple[list[tuple[int, int]], list[Condition]]:
@@ -311,9 +320,7 @@ class _Shape(msgspec.Struct, frozen=True):
 
     def statement(self, database: Database, table: Table) -> Statement:
         """The compiled statement, compiled once for each shape."""
-        plan = self.plan
-        residual = tuple((c.field.name, c.operator, len(c.values)) for c in plan.residual)
-        key = (table.name, plan.sort, plan.source, plan.columns, len(plan.arms), residual, self.windowed, self.end)
+        key = (self.plan.shape, self.windowed, self.end)
         return database.prepared(key, lambda: self._select(database.dialect, table))
 
     def _select(self, dialect: str, table: Table) -> Select[Any]:

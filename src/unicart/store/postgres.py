@@ -88,9 +88,6 @@ class Postgres(Database):
                 await connection.execute("SET LOCAL lock_timeout = '5s'")
                 yield _PostgresTransaction(self, connection)
 
-    async def version(self) -> tuple[int, int] | None:
-        return None
-
     async def refresh_statistics(self) -> None:
         with _translated():
             await self._pool.execute(f"ANALYZE {', '.join([*RECORDS, record_tags.name])}")

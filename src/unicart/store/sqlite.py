@@ -6,9 +6,9 @@ run on a thread of their own, so that a large commit does not hold up readers.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import apsw
@@ -24,35 +24,36 @@ MMAP_BYTES = 1 << 40
 STATEMENT_CACHE = 500
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turn what SQLite says of its file into an error with the remedy."""
-    try:
-        yield
-    except (apsw.BusyError, apsw.LockedError) as error:
-        raise StoreUnavailable("The database is locked by another process. Try again.") from error
-    except apsw.FullError as error:
-        raise StoreUnavailable("The disk of the database is full. Free some space; nothing was written.") from error
-    except apsw.SQLError as error:
-        if "no such table" not in str(error) and "no such column" not in str(error):
-            raise
-        raise StoreUnavailable(OLD_SCHEMA) from error
-    except (apsw.CantOpenError, apsw.ReadOnlyError, apsw.IOError, apsw.CorruptError, apsw.NotADBError) as error:
-        log.error("SQLite: %s", error)
-        raise StoreUnavailable("The database file cannot be read or written. See the log.") from error
+def _translated(error: apsw.Error) -> Exception:
+    """What SQLite says of its file, as an error with the remedy; anything else as it is."""
+    match error:
+        case apsw.BusyError() | apsw.LockedError():
+            return StoreUnavailable("The database is locked by another process. Try again.")
+        case apsw.FullError():
+            return StoreUnavailable("The disk of the database is full. Free some space; nothing was written.")
+        case apsw.SQLError() if "no such table" in str(error) or "no such column" in str(error):
+            return StoreUnavailable(OLD_SCHEMA)
+        case apsw.CantOpenError() | apsw.ReadOnlyError() | apsw.IOError() | apsw.CorruptError() | apsw.NotADBError():
+            log.error("SQLite: %s", error)
+            return StoreUnavailable("The database file cannot be read or written. See the log.")
+    return error
 
 
 def connect(path: str) -> apsw.Connection:
     """A connection with the settings that every user of the file shares."""
-    with _translated():
+    try:
         connection = apsw.Connection(path, statementcachesize=STATEMENT_CACHE)
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        # A plan never depends on the values bound to it: with statistics SQLite would plan anew at every execution.
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute(f"PRAGMA mmap_size={MMAP_BYTES}")
         connection.execute("PRAGMA cache_size=-16384")
         connection.execute("PRAGMA temp_store=MEMORY")
+    except apsw.Error as error:
+        raise _translated(error) from error
     return connection
 
 
@@ -68,11 +69,12 @@ class SQLite(Database):
         self._writer = connect(path)
         self._writing = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
-        self._commits = 0
 
     async def fetch(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
-        with _translated():
+        try:
             return self._reader.execute(statement.text, statement.bind(values)).fetchall()
+        except apsw.Error as error:
+            raise _translated(error) from error
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Transaction]:
@@ -88,11 +90,6 @@ class SQLite(Database):
             except StoreUnavailable:
                 await self._on_thread(self._roll_back)
                 raise
-            self._commits += 1
-
-    async def version(self) -> tuple[int, int] | None:
-        with _translated():
-            return self._commits, self._reader.pragma("data_version")
 
     async def close(self) -> None:
         async with self._writing:
@@ -105,8 +102,10 @@ class SQLite(Database):
             self._writer.execute("ROLLBACK")
 
     async def _on_thread(self, call: Callable[[], T]) -> T:
-        with _translated():
+        try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+        except apsw.Error as error:
+            raise _translated(error) from error
 
 
 class _SQLiteTransaction(Transaction):
