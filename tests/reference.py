@@ -32,12 +32,13 @@ def _meets(document: dict[str, Any], name: str, text: str) -> bool:
         return all(carried) if operator == "contains" else not any(carried)
     held = document[field]
     if operator in ("gt", "gte", "lt", "lte"):
-        return {"gt": held > text, "gte": held >= text, "lt": held < text, "lte": held <= text}[operator]
-    return {
+        return bool({"gt": held > text, "gte": held >= text, "lt": held < text, "lte": held <= text}[operator])
+    compared: dict[str, bool] = {
         "eq": held == text,
         "neq": held != text,
         "in": held in values,
         "nin": held not in values,
         "contains": text in (held or ""),
         "not_contains": text not in (held or ""),
-    }[operator]
+    }
+    return compared[operator]

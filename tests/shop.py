@@ -78,7 +78,7 @@ async def tag_some(database: Database, connection_key: int, content: list[Order]
     """Tag every seventh order."""
     for number, order in enumerate(content[::7]):
         async with database.write() as transaction:
-            tags = ["hot", {"team": str(number % 3)}]
+            tags: list[str | dict[str, str]] = ["hot", {"team": str(number % 3)}]
             await records.set_tags(transaction, connection_key, ORDERS, order.id, tags, STORED + 10_000)
 
 

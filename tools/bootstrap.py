@@ -18,11 +18,12 @@ def main() -> None:
     if sys.version_info < OLDEST:
         sys.exit(f"Unicart needs Python {OLDEST[0]}.{OLDEST[1]} or newer; this is {sys.version.split()[0]}.")
     directory = Path(sys.argv[1])
-    python = directory / "bin" / "python"
-    if not python.exists():
+    python = str(directory / "bin" / "python")
+    if not Path(python).exists():
         venv.create(directory, with_pip=False, symlinks=True)
-    if subprocess.run([python, "-m", "pip", "--version"], capture_output=True, check=False).returncode:
-        command = [python, "-m", "pip", "install", "--quiet", "--no-index", "--disable-pip-version-check", PIP_WHEEL]
+    pip = [python, "-m", "pip"]
+    if subprocess.run([*pip, "--version"], capture_output=True, check=False).returncode:
+        command = [*pip, "install", "--quiet", "--no-index", "--disable-pip-version-check", str(PIP_WHEEL)]
         subprocess.run(command, env={**os.environ, "PYTHONPATH": str(PIP_WHEEL)}, check=True)
 
 

@@ -23,7 +23,7 @@ NDJSON = {"accept": "application/x-ndjson"}
 
 
 async def ids(client: httpx2.AsyncClient, query: list[tuple[str, str]]) -> list[str]:
-    answer = await client.get("/cart/orders", params=query)
+    answer = await client.get("/cart/orders", params=tuple(query))
     assert answer.status_code == 200, answer.text
     return [order["id"] for order in answer.json()["data"]]
 
@@ -178,7 +178,7 @@ async def test_every_declared_parameter_is_accepted(
 
 async def test_ndjson_streams_everything_that_matches(client: httpx2.AsyncClient, documents: dict[str, Any]) -> None:
     for query in ([], [("status[neq]", "open")], [("limit", "3")], [("ids[in]", next(iter(documents)))]):
-        answer = await client.get("/cart/orders", params=query, headers=NDJSON)
+        answer = await client.get("/cart/orders", params=tuple(query), headers=NDJSON)
         assert answer.headers["content-type"] == "application/x-ndjson"
         lines = [msgspec.json.decode(line) for line in answer.text.splitlines()]
         filters = [

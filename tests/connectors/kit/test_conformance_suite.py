@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from unicart.connectors import sandbox
 from unicart.connectors.kit import Credential, Facts
 from unicart.connectors.kit.conformance import ConnectorConformance, _map_or_refuse
-from unicart.connectors.sandbox import SandboxConnector
+from unicart.connectors.sandbox.client import SandboxConnector
 from unicart.contract.orders import Order, OrderStatus
 from unicart.contract.products import Product
 from unicart.contract.resources import Function, Record
@@ -40,7 +40,7 @@ def mapping_otherwise(change: Change) -> type[SandboxConnector]:
 
 def with_facts(**changes: Any) -> type[SandboxConnector]:
     class Otherwise(SandboxConnector):
-        facts: Facts = msgspec.structs.replace(SandboxConnector.facts, **changes)
+        facts: ClassVar[Facts] = msgspec.structs.replace(SandboxConnector.facts, **changes)
 
     return Otherwise
 

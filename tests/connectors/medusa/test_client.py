@@ -37,7 +37,7 @@ class Fake:
         self.before()
         asked = dict(request.url.params.multi_items())
         if request.url.path == "/admin/payments":
-            rows = [{"id": f"pay_{id}", "payment_collection": {"id": f"col_{id}", "updated_at": moment(date), "order": {"id": id}}}
+            rows: list[dict[str, Any]] = [{"id": f"pay_{id}", "payment_collection": {"id": f"col_{id}", "updated_at": moment(date), "order": {"id": id}}}
                     for id, date in sorted(self.payments.items(), key=lambda each: -each[1])]  # fmt: skip
             return self._page("payments", rows, asked)
         wanted = request.url.params.get_list("id[]")
@@ -145,6 +145,6 @@ def test_a_payment_brings_its_order_again() -> None:
 )
 def test_nonsense_is_named_as_such(body: bytes) -> None:
     fake = Fake([])
-    fake.answer = lambda _: httpx2.Response(200, content=body)  # type: ignore[method-assign]
+    fake.answer = lambda _: httpx2.Response(200, content=body)  # type: ignore[assignment]
     with pytest.raises(BadAnswer):
         pull(fake)

@@ -19,7 +19,8 @@ from unicart.connectors import sandbox
 from unicart.connectors.kit import CredentialsRejected, Pull, RawPage, Session
 from unicart.connectors.kit.conformance import Fixture
 from unicart.connectors.kit.money import exponent
-from unicart.connectors.sandbox import SandboxConnector, generator, mapping
+from unicart.connectors.sandbox import generator, mapping
+from unicart.connectors.sandbox.client import SandboxConnector
 from unicart.contract.common import encode, parse_date
 from unicart.contract.orders import Order, OrderStatus, ShipmentStatus, unreconciled
 from unicart.contract.resources import Function

@@ -37,7 +37,7 @@ class Medusa:
         self.publishable_key = ""
         self.database = f"medusa_{uuid.uuid4().hex[:12]}"
         self._postgres = postgres
-        self._authorization: dict[str, str] = {}
+        self.headers: dict[str, str] = {}
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
@@ -98,7 +98,7 @@ class Medusa:
 
     def _log_in(self) -> None:
         token = self.post("/auth/user/emailpass", {"email": EMAIL, "password": PASSWORD})["token"]
-        self._authorization = {"authorization": f"Bearer {token}"}
+        self.headers = {"authorization": f"Bearer {token}"}
         self.api_key = self.post("/admin/api-keys", {"title": "live tests", "type": "secret"})["api_key"]["token"]
 
     def _healthy(self) -> bool:
@@ -110,7 +110,7 @@ class Medusa:
 
     def _send(self, method: str, path: str, body: Any) -> Any:
         data = None if body is None else json.dumps(body).encode()
-        headers = {"content-type": "application/json", **self._authorization}
+        headers = {"content-type": "application/json", **self.headers}
         if path.startswith("/store/"):
             headers = {"content-type": "application/json", "x-publishable-api-key": self.publishable_key}
         request = urllib.request.Request(f"{self.url}{path}", data, headers, method=method)

@@ -266,7 +266,7 @@ def fulfil(shop: Shop, name: str, quantities: dict[int, int] | None = None) -> s
     reserved = shop.medusa.get("/admin/reservations", **{"line_item_id[]": lines[0]["id"]})["reservations"]
     location = reserved[0]["location_id"] if reserved else shop.locations[0]
     shop.medusa.post(f"/admin/orders/{order['id']}/fulfillments", {"items": lines, "location_id": location})
-    return next(each["id"] for each in shop.order(name)["fulfillments"] if each["id"] not in known)
+    return next(str(each["id"]) for each in shop.order(name)["fulfillments"] if each["id"] not in known)
 
 
 def ship(shop: Shop, name: str, fulfilment: str, tracking: str | None = None) -> None:

@@ -13,10 +13,10 @@ import pytest
 from live.medusa import seed
 from live.medusa.platform import Medusa
 from live.medusa.seed import Shop
-from live.product import Unicart
+from product import Unicart
 from unicart.connectors.kit import CredentialsRejected, Pull, Session
-from unicart.connectors.medusa import MedusaConnector
 from unicart.connectors.medusa import client as medusa_client
+from unicart.connectors.medusa.client import MedusaConnector
 from unicart.contract.resources import Function
 
 STATUSES = {

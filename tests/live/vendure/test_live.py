@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from live.product import Unicart
 from live.vendure import seed
 from live.vendure.platform import PASSWORD, USERNAME, Vendure
 from live.vendure.seed import YEN_CHANNEL, Shop
+from product import Unicart
 from unicart.connectors.kit import CredentialsRejected, PermissionMissing, Pull, RawPage, RequestRefused, Session
 from unicart.connectors.vendure.client import VendureConnector
 from unicart.contract.common import encode
