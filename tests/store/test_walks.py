@@ -53,7 +53,8 @@ async def test_every_filter_alone_and_with_others(database: Database, connection
 @pytest.mark.parametrize("limit", [1, 7, 100])
 async def test_pages_of_any_size_join_to_the_whole(database: Database, connection: Connection, limit: int) -> None:
     documents = await fill(database, connection.key, 200)
-    for parameters in ([], [("status[in]", "open,fulfilled,exception")], [("status[neq]", "open")]):
+    numbers = ("order_number[in]", ",".join(f"#{number}" for number in range(1050, 1150)))
+    for parameters in ([], [("status[in]", "open,fulfilled,exception")], [("status[neq]", "open")], [numbers]):
         expected = expected_ids(documents, parameters)
         assert await walk_ids(database, connection, parameters, limit, True) == expected
 

@@ -113,7 +113,7 @@ class FilterSet:
                 if name == "limit":
                     limit = parse_limit(_single(values))
                 elif name == "page_token":
-                    page_token = _single(values)
+                    page_token = _text(_single(values))
                 else:
                     conditions.append(self._condition(name, values))
             except ValueError as error:
@@ -155,12 +155,12 @@ def split_list(values: list[str]) -> list[str]:
     Raises:
         ValueError: an empty value, or more than 100.
     """
-    texts = list(dict.fromkeys(text for value in values for text in value.split(",")))
+    texts = [text for value in values for text in value.split(",")]
     if "" in texts:
         raise ValueError("must not hold an empty value")
     if len(texts) > MAX_VALUES:
         raise ValueError(f"must hold at most {MAX_VALUES} values, got {len(texts)}")
-    return texts
+    return list(dict.fromkeys(texts))
 
 
 def _parse_ids(values: list[str]) -> tuple[str, ...]:

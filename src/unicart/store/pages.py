@@ -48,6 +48,8 @@ DATES = {
 }
 EARLIEST, LATEST = -(1 << 60), 1 << 60
 MAX_ARMS = 100
+ARMS_AT_ONCE = 50
+"""Ranges in one statement; SQLite keeps no longer ones prepared."""
 WINDOW_FACTOR, MAX_WINDOW = 4, 8192
 FEW = 2000
 PLANS = 1024
@@ -73,7 +75,7 @@ class Page(msgspec.Struct, frozen=True):
 class _Arm(msgspec.Struct, frozen=True):
     """One range: the values of the index's leading columns, and the dates it spans (both included)."""
 
-    prefix: tuple[str, ...]
+    prefix: tuple[str | int, ...]
     low: int
     high: int
 
@@ -86,6 +88,9 @@ class _Plan(msgspec.Struct, frozen=True):
     residual: tuple[Condition, ...]
     shape: tuple[Any, ...]
     """All that the text of the plan's statements depends on."""
+
+    parts: "tuple[_Plan, ...]" = ()
+    """The same in plans of few enough ranges each."""
 
 
 def sort_field(conditions: Sequence[Condition]) -> str:
@@ -150,10 +155,16 @@ class Walk:
 
     async def _rows(self, count: int) -> list[Row]:
         if not self._plan.residual:
-            return await self._fetch(_Shape(self._plan), {"count": count}, self._after)
+            return await self._ranges(count)
         if self._few is not None:
             return await self._fetch_few(count)
         return await self._windows(count)
+
+    async def _ranges(self, count: int) -> list[Row]:
+        parts = [await self._fetch(_Shape(part), {"count": count}, self._after) for part in self._plan.parts]
+        if len(parts) == 1:
+            return parts[0]
+        return sorted(itertools.chain(*parts), key=_key)[:count]
 
     async def _windows(self, count: int) -> list[Row]:
         rows: list[Row] = []
@@ -210,10 +221,10 @@ class Walk:
     async def _fetch(self, shape: "_Shape", values: Mapping[str, Any], after: Position) -> list[Row]:
         statement = shape.statement(self._database, self._table)
         bound: dict[str, Any] = {"tenant": self._connection_key, **values, **_condition_values(self._plan.residual)}
-        for number, arm in enumerate(self._plan.arms):
+        for number, arm in enumerate(shape.plan.arms):
             start = after if after.date >= arm.low else Position(arm.low, "")
             bound[f"date_{number}"], bound[f"id_{number}"], bound[f"high_{number}"] = start.date, start.id, arm.high
-            for column, value in zip(self._plan.columns, arm.prefix, strict=True):
+            for column, value in zip(shape.plan.columns, arm.prefix, strict=True):
                 bound[f"{column}_{number}"] = value
         return await self._database.fetch(statement, bound)
 
@@ -235,8 +246,17 @@ def _plan(resource: str, conditions: tuple[Condition, ...]) -> _Plan:
     arms = tuple(_Arm(prefix, low, high) for prefix, (low, high) in itertools.product(prefixes, spans))
     residual = (*left, *(condition for condition in rest if condition not in used))
     checks = tuple((condition.field.name, condition.operator, len(condition.values)) for condition in residual)
-    shape = resource, sort, source, columns, len(arms), checks
-    return _Plan(sort, source or resource, columns, arms, residual, shape)
+
+    def plan(arms: tuple[_Arm, ...], parts: tuple[_Plan, ...] = ()) -> _Plan:
+        shape = resource, sort, source, columns, len(arms), checks
+        return _Plan(sort, source or resource, columns, arms, residual, shape, parts)
+
+    starts = range(0, len(arms), ARMS_AT_ONCE)
+    return plan(arms, tuple(plan(arms[start : start + ARMS_AT_ONCE]) for start in starts))
+
+
+def _key(row: Row) -> tuple[int, str]:
+    return row[0], row[1]
 
 
 def _spans(conditions: Iterable[Condition]) -> tuple[list[tuple[int, int]], list[Condition]]:
@@ -264,7 +284,7 @@ def _spans(conditions: Iterable[Condition]) -> tuple[list[tuple[int, int]], list
     return ([(low, high)] if low <= high else []), left
 
 
-_Prefixes = tuple[str | None, tuple[str, ...], list[tuple[str, ...]], list[Condition]]
+_Prefixes = tuple[str | None, tuple[str, ...], list[tuple[str | int, ...]], list[Condition]]
 
 
 def _prefixes(sort: str, conditions: Sequence[Condition]) -> _Prefixes:
@@ -274,6 +294,9 @@ def _prefixes(sort: str, conditions: Sequence[Condition]) -> _Prefixes:
     numbers, by_number = _equal_to(conditions, "order_number")
     if by_number and sort == "created":
         return None, ("order_number",), [(number,) for number in numbers], by_number
+    stored, by_stored = _equal_to(conditions, "trackstar_created_date")
+    if by_stored and sort == "created":
+        return None, ("trackstar_created",), [(second,) for second in stored], by_stored
     if by_customer and not by_status and sort != "trackstar_updated":
         return None, ("warehouse_customer_id",), [(customer,) for customer in customers], by_customer
     if by_customer and sort != "trackstar_updated" and len(customers) * len(statuses) <= MAX_ARMS:
@@ -297,10 +320,10 @@ def _allowed_statuses(conditions: Iterable[Condition]) -> tuple[list[str], list[
     return allowed, met
 
 
-def _equal_to(conditions: Iterable[Condition], name: str) -> tuple[list[str], list[Condition]]:
+def _equal_to(conditions: Iterable[Condition], name: str) -> tuple[list[str | int], list[Condition]]:
     """The values that ``eq`` and ``in`` conditions on the field leave, and those conditions."""
     met = [c for c in conditions if c.field.name == name and c.operator in (Operator.EQ, Operator.IN)]
-    sets = [dict.fromkeys(str(value) for value in condition.values) for condition in met]
+    sets = [dict.fromkeys(condition.values) for condition in met]
     left = [value for value in sets[0] if all(value in other for other in sets)] if sets else []
     return left, met
 
@@ -469,7 +492,7 @@ def _matching_ids(dialect: str, resource: Resource, condition: Condition, prefix
         keys = c.connection_key == bindparam("tenant"), c.resource == resource.name
         return select(c.id).where(*keys, c.tag == bindparam(f"{prefix}c0_0"))
     if condition.field.name in DATES and condition.operator in (*_BOUNDS, Operator.IN):
-        index = _index(table, DATES[condition.field.name], ())
+        index = f"ix_{table.name}_{DATES[condition.field.name]}"
     elif condition.field.name in ("status", "order_number") and condition.operator in (Operator.EQ, Operator.IN):
         index = _index(table, "created", (condition.field.name,))
     else:

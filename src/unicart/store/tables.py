@@ -138,7 +138,7 @@ def _record_table(resource: Resource, *columns: Column[str]) -> Table:
         PrimaryKeyConstraint("connection_key", "id"),
         Index(f"ix_{name}_created", "connection_key", "created", "id", *filterable),
         Index(f"ix_{name}_updated", "connection_key", "updated", "id"),
-        Index(f"ix_{name}_trackstar_created", "connection_key", "trackstar_created", "id"),
+        Index(f"ix_{name}_trackstar_created", "connection_key", "trackstar_created", "created", "id"),
         Index(f"ix_{name}_trackstar_updated", "connection_key", "trackstar_updated", "id"),
     )
 
