@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from unicart import __version__
-from unicart.contract.common import Tag
+from unicart.api.records import MAX_TAG_LENGTH, MAX_TAGS
 from unicart.contract.errors import ErrorBody
 from unicart.contract.filters import MAX_LIMIT, MAX_VALUES, FilterField, Kind, Operator
 from unicart.contract.resources import RESOURCES, Resource
@@ -37,19 +37,23 @@ With `Accept: application/x-ndjson` a list streams **all** matching records, one
 apply then. Money is decimal and exact; dates are UTC, `YYYY-MM-DDTHH:MM:SSZ`."""
 
 
-class TagsBody(msgspec.Struct, kw_only=True):
-    """The tags that replace a record's present ones. They are kept here only, and never sent to the platform."""
-
-    trackstar_tags: list[Tag]
+TAGS_BODY = "TagsBody"
+_TAG_TEXT: Json = {
+    "type": "string",
+    "maxLength": MAX_TAG_LENGTH,
+    "pattern": r"^(?!([nN][oO][nN][eE]|[nN][uU][lL][lL])$)[^\u0000]+$",
+    "description": "Anything but an empty text, `none` or `null`.",
+}
 
 
 def document() -> Json:
     """The whole document."""
-    structs = [*(resource.served for resource in RESOURCES), ErrorBody, TagsBody]
+    structs = [*(resource.served for resource in RESOURCES), ErrorBody]
     _, schemas = msgspec.json.schema_components(structs, ref_template=_REF)
     for name, schema in schemas.items():
         _require_all(name, schema)
         _money_as_number(schema)
+    schemas[TAGS_BODY] = _tags_body()
     paths: Json = {}
     for resource in RESOURCES:
         paths |= _paths(resource)
@@ -84,7 +88,7 @@ def document() -> Json:
 
 def _require_all(name: str, schema: Json) -> None:
     """Records carry every field always, null where unknown, so each is required, whatever its default is here."""
-    if "properties" in schema and name not in (ErrorBody.__name__, TagsBody.__name__):
+    if "properties" in schema and name != ErrorBody.__name__:
         schema["required"] = list(schema["properties"])
         for field in schema["properties"].values():
             field.pop("default", None)
@@ -152,13 +156,13 @@ def _paths(resource: Resource) -> Json:
                 "operationId": f"put_cart_{resource.singular}_trackstar_tags",
                 "tags": [resource.name],
                 "summary": f"Replace the tags of one {resource.singular}",
-                "description": TagsBody.__doc__ or "",
+                "description": "They are kept here only, and never sent to the platform.",
                 "parameters": [*_header_parameters(), parameter],
                 "requestBody": {
                     "required": True,
                     "content": {
                         "application/json": {
-                            "schema": _ref(TagsBody.__name__),
+                            "schema": _ref(TAGS_BODY),
                             "example": {"trackstar_tags": ["priority", {"team": "returns"}]},
                         }
                     },
@@ -231,6 +235,29 @@ def _query(name: str, description: str, schema: Json, example: object) -> Json:
     if schema["type"] == "array":
         parameter |= {"style": "form", "explode": False}
     return {**parameter, "example": example}
+
+
+def _tags_body() -> Json:
+    tag_object = {
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 1,
+        "propertyNames": _TAG_TEXT,
+        "additionalProperties": _TAG_TEXT,
+    }
+    return {
+        "type": "object",
+        "description": "The tags that replace a record's present ones. Other fields come back in `unused_fields`.",
+        "required": ["trackstar_tags"],
+        "properties": {
+            "trackstar_tags": {"type": "array", "maxItems": MAX_TAGS, "items": {"anyOf": [_TAG_TEXT, tag_object]}}
+        },
+        "additionalProperties": {
+            "not": {
+                "anyOf": [{"type": "null"}, {"type": "string", "pattern": "^([nN][oO][nN][eE]|[nN][uU][lL][lL])?$"}]
+            }
+        },
+    }
 
 
 def _page_schema(record: str) -> Json:

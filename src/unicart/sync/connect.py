@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 from unicart.connectors.kit import Account, Connector, Session
 from unicart.connectors.registry import connector
@@ -18,7 +19,7 @@ def complete_credentials(integration_name: str, given: Mapping[str, str]) -> dic
     """``given`` with defaults filled in.
 
     Raises:
-        InvalidCredentials: a required field is missing, or a field is unknown.
+        InvalidCredentials: a required field is missing, one is unknown, or a URL is none.
         LookupError: there is no such connector.
     """
     fields = connector(integration_name).facts.credentials
@@ -30,9 +31,19 @@ def complete_credentials(integration_name: str, given: Mapping[str, str]) -> dic
         value = given.get(field.name, "").strip() or field.default or ""
         if field.required and not value:
             raise InvalidCredentials(f"{field.name}: is required. {field.help}")
+        if field.kind == "url" and value and not _is_url(value):
+            raise InvalidCredentials(f"{field.name}: {value!r} is not an http or https URL. {field.help}")
         if value:
             complete[field.name] = value
     return complete
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 @asynccontextmanager
