@@ -26,7 +26,9 @@ def main() -> int:
     try:
         require_programs()
         for figure in _measured(options, log):
-            log.print(f"{figure.group}: {figure.name} {figure.ratio:.2f} {figure.verdict}", highlight=False)
+            log.print(
+                f"{figure.group}: {figure.name} {figure.ratio:.2f} {figure.verdict}", highlight=False, markup=False
+            )
             figures.append(figure)
     except (Missing, Failed) as error:
         log.print(f"[red]{error}[/red]")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 RESULTS = Path(__file__).parent / "results"
@@ -52,7 +53,7 @@ def show(figures: list[Figure], console: Console) -> None:
             table.add_row(f"[bold]{group}[/bold]")
         colour = {True: "green", False: "red", None: "default"}[figure.met]
         row = f"{figure.ratio:.2f}", figure.goal, f"[{colour}]{figure.verdict}[/{colour}]", figure.detail
-        table.add_row(f"  {figure.name}", *row)
+        table.add_row(f"  {escape(figure.name)}", *row)
     console.print(table)
 
 
