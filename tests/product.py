@@ -1,6 +1,7 @@
 """Our product as its users run it: the command line and the API, over a store of its own."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -9,23 +10,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 COMMAND = str(Path(sys.executable).with_name("unicart"))
 
 
 class Unicart:
-    """Unicart in a data directory of its own."""
+    """Unicart in a data directory of its own, on SQLite there or on the database of ``database_url``."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, database_url: str = "") -> None:
         self._data_dir = data_dir
+        self._environment = {**os.environ, "UNICART_DATABASE_URL": database_url}
         self.base_url = ""
         self.headers: dict[str, str] = {}
 
-    def run(self, *arguments: str, fails: bool = False) -> str:
+    def start(self, *arguments: str, log: IO[str] | int = subprocess.PIPE) -> subprocess.Popen[str]:
+        """A command that runs on; its stdout is a pipe, its stderr goes to ``log``."""
+        return subprocess.Popen(
+            self._command(*arguments), stdout=subprocess.PIPE, stderr=log, text=True, env=self._environment
+        )
+
+    def run(self, *arguments: str, fails: bool = False, timeout: float = 300) -> str:
         """What a command prints on stdout; on stderr, where it ends with status 1 because it ``fails``."""
-        command = [COMMAND, *arguments, "--data-dir", str(self._data_dir)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        done = self._ended(*arguments, timeout=timeout)
         assert done.returncode == int(fails), done.stdout + done.stderr
         return str(done.stderr if fails else done.stdout)
 
@@ -38,8 +45,7 @@ class Unicart:
 
     def sync(self, timeout: float = 300) -> dict[str, int]:
         """Sync, and tell how many records of the platform each function pulled."""
-        command = [COMMAND, "sync", "--data-dir", str(self._data_dir)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+        done = self._ended("sync", timeout=timeout)
         assert done.returncode == 0, done.stderr
         found = re.findall(r" (get_\w+): ([\d,]+) pulled", done.stderr)
         return {function: int(count.replace(",", "")) for function, count in found}
@@ -51,19 +57,13 @@ class Unicart:
     @contextmanager
     def serving(self) -> Iterator[None]:
         """The API, for the length of the block."""
-        command = [COMMAND, "serve", "--port", "0", "--no-rate-limit", "--data-dir", str(self._data_dir)]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        assert process.stderr is not None
-        try:
+        with ending(self.start("serve", "--port", "0", "--no-rate-limit")) as process:
+            assert process.stderr is not None
             for line in process.stderr:
                 if "http://" in line:
                     self.base_url = line[line.index("http://") :].strip()
                     break
             yield
-        finally:
-            process.terminate()
-            process.wait(20)
-            process.stderr.close()
 
     def get(self, path: str) -> dict[str, dict[str, Any]]:
         """All records of a list, by id, with decimal numbers."""
@@ -72,3 +72,38 @@ class Unicart:
             answer = json.load(reply, parse_float=Decimal)
         assert answer["next_token"] is None
         return {record["id"]: record for record in answer["data"]}
+
+    def _command(self, *arguments: str) -> list[str]:
+        return [COMMAND, *arguments, "--data-dir", str(self._data_dir)]
+
+    def _ended(self, *arguments: str, timeout: float) -> subprocess.CompletedProcess[str]:
+        command = self._command(*arguments)
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=timeout, check=False, env=self._environment
+        )
+
+
+@contextmanager
+def ending(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
+    """``process``, stopped by SIGTERM at the end of the block; a server that is stopped so ends with status 0."""
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert process.returncode == 0
+
+
+@contextmanager
+def demo(data_dir: Path, *options: str, database_url: str = "") -> Iterator[dict[str, Any]]:
+    """``unicart demo --json`` on any free port, and the one line that it prints; its log is ``data_dir`` + ``.log``."""
+    unicart = Unicart(data_dir, database_url)
+    with data_dir.with_suffix(".log").open("a") as log:
+        process = unicart.start("demo", "--json", "--port", "0", *options, log=log)
+    with ending(process):
+        assert process.stdout is not None
+        access: dict[str, Any] = json.loads(process.stdout.readline())
+        yield access

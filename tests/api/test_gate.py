@@ -1,19 +1,16 @@
 """What every request passes: credentials, rate limits, request ids, errors, and operation routes."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import apsw
-import asyncpg
 import httpx2
 import msgspec
 import pytest
 from openapi_spec_validator import validate
 from prometheus_client.parser import text_string_to_metric_families
 
+from faults import full_disk, locked
 from shop import make_orders, make_products, store
 from unicart.api.app import create_app
 from unicart.connectors.registry import connector
@@ -156,56 +153,13 @@ async def test_the_documentation_page_needs_no_other_site(client: httpx2.AsyncCl
             assert (await client.get(f"/{part}")).status_code == 200, part
 
 
-@asynccontextmanager
-async def locked(database: Database, store_url: str) -> AsyncIterator[None]:
-    """Another process holds the lock that a write needs."""
-    if database.dialect == "sqlite":
-        database._writer.set_busy_timeout(50)  # type: ignore[attr-defined]
-        other = apsw.Connection(database.path)  # type: ignore[attr-defined]
-        other.execute("BEGIN IMMEDIATE")
-        yield
-        other.execute("ROLLBACK")
-        other.close()
-        return
-    session = await asyncpg.connect(store_url)
-    async with session.transaction():
-        await session.execute("LOCK TABLE products IN SHARE MODE")
-        yield
-    await session.close()
-
-
-@asynccontextmanager
-async def full_disk(database: Database, store_url: str, connection: Connection) -> AsyncIterator[None]:
-    """The database can grow no further; PostgreSQL says so from the hundredth record on."""
-    if database.dialect == "sqlite":
-        writer: apsw.Connection = database._writer  # type: ignore[attr-defined]
-        writer.pragma("max_page_count", writer.pragma("page_count"))
-        yield
-        writer.pragma("max_page_count", 1 << 30)
-        return
-    session = await asyncpg.connect(store_url)
-    name = f"full_{connection.key}"
-    await session.execute(
-        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-        f" IF (SELECT count(*) FROM orders WHERE connection_key = {connection.key}) > 100"
-        " THEN RAISE EXCEPTION USING ERRCODE = 'disk_full'; END IF; RETURN NEW; END $$"
-    )
-    await session.execute(
-        f"CREATE TRIGGER {name} AFTER INSERT ON orders FOR EACH ROW"
-        f" WHEN (NEW.connection_key = {connection.key}) EXECUTE FUNCTION {name}()"
-    )
-    yield
-    await session.execute(f"DROP TRIGGER {name} ON orders")
-    await session.close()
-
-
 async def test_a_locked_database_is_a_503_and_nothing_is_half_written(
     client: httpx2.AsyncClient, database: Database, connection: Connection, store_url: str
 ) -> None:
     await store(database, connection.key, PRODUCTS, make_products(3))
     id = quote(make_products(3)[0].id, safe="")
     path = f"/cart/products/{id}/trackstar-tags"
-    async with locked(database, store_url):
+    async with locked(database, store_url, "products"):
         answer = await client.put(path, json={"trackstar_tags": ["x"]})
         assert answer.status_code == 503
         assert "locked" in answer.json()["error"]
