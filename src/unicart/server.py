@@ -5,19 +5,14 @@ import gc
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
 
 import uvicorn
 import uvloop
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from unicart.api.app import create_app
 from unicart.settings import Settings
 from unicart.store.database import open_database
 from unicart.store.secrets import Vault
-
-LARGE_WRITE = 16_384
-"""Bytes from which joining costs more than the system call that it saves."""
 
 
 class PortTaken(Exception):
@@ -68,7 +63,7 @@ async def _serve(settings: Settings, vault: Vault, listener: socket.socket, read
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                http=_Protocol,
+                http="httptools",
                 lifespan="off",
                 timeout_graceful_shutdown=10,
             ),
@@ -77,43 +72,6 @@ async def _serve(settings: Settings, vault: Vault, listener: socket.socket, read
         await server.serve(sockets=[listener])
     finally:
         await database.close()
-
-
-class _Protocol(HttpToolsProtocol):
-    """Uvicorn's protocol, writing the head of a response together with its body: one system call, not two."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(_Gathering(transport, self.loop))  # type: ignore[arg-type]
-
-
-class _Gathering:
-    """A transport that joins small writes of one turn of the event loop and sends them at its end."""
-
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport = transport
-        self._loop = loop
-        self._parts: list[bytes] = []
-
-    def write(self, data: bytes) -> None:
-        if len(data) > LARGE_WRITE:
-            self._flush()
-            self._transport.write(data)
-            return
-        if not self._parts:
-            self._loop.call_soon(self._flush)
-        self._parts.append(data)
-
-    def close(self) -> None:
-        self._flush()
-        self._transport.close()
-
-    def _flush(self) -> None:
-        parts, self._parts = self._parts, []
-        if parts:
-            self._transport.write(b"".join(parts))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
 
 
 class _Server(uvicorn.Server):

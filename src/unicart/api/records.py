@@ -23,7 +23,7 @@ from unicart.store import records
 from unicart.store.database import Database
 from unicart.store.pages import Walk, sort_field
 
-STREAM_BATCH = 500
+STREAM_BATCH = 250
 MAX_BODY = 1 << 20
 MAX_TAGS = 100
 MAX_TAG_LENGTH = 255

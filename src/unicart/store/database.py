@@ -61,6 +61,10 @@ class Database(ABC):
         """All rows of ``statement``, outside any write transaction."""
 
     @abstractmethod
+    async def fetch_documents(self, statement: Statement, values: Mapping[str, Any]) -> list[bytes]:
+        """The only column of ``statement``, which are documents, outside any write transaction."""
+
+    @abstractmethod
     def write(self) -> AbstractAsyncContextManager[Transaction]:
         """Begin a write transaction."""
 

@@ -33,6 +33,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
+from unicart.contract.common import parse_date
 from unicart.contract.filters import Condition, Kind, ListQuery, Operator
 from unicart.contract.orders import OrderStatus
 from unicart.contract.resources import Resource
@@ -63,6 +64,24 @@ class Position(msgspec.Struct, frozen=True):
 
     date: int
     id: str
+
+
+class _Keys(msgspec.Struct):
+    """What a document says of its place in any walk."""
+
+    id: str
+    created_date: str
+    updated_date: str
+    trackstar_updated_date: str
+
+
+_keys = msgspec.json.Decoder(_Keys)
+
+
+def _place_of(document: bytes, sort: str) -> Position:
+    """The place of ``document`` in a walk in the order of ``sort``."""
+    keys = _keys.decode(document)
+    return Position(parse_date(getattr(keys, f"{sort}_date")), keys.id)
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -136,13 +155,12 @@ class Walk:
             return await self._by_ids(self._query.ids)
         if not self._plan.arms:
             return Page([], None)
-        rows = await self._rows(limit + 1)
-        if len(rows) <= limit:
-            return Page([row[2] for row in rows], None)
-        last = rows[limit - 1]
-        self._after = Position(last[0], last[1])
-        del rows[limit:]
-        return Page([row[2] for row in rows], self._after)
+        documents = await self._documents(limit + 1)
+        if len(documents) <= limit:
+            return Page(documents, None)
+        del documents[limit:]
+        self._after = _place_of(documents[-1], self._plan.sort)
+        return Page(documents, self._after)
 
     async def batches(self, size: int) -> AsyncIterator[list[bytes]]:
         """All remaining documents, at most ``size`` at a time."""
@@ -153,39 +171,46 @@ class Walk:
             if page.documents:
                 yield page.documents
 
-    async def _rows(self, count: int) -> list[Row]:
+    async def _documents(self, count: int) -> list[bytes]:
         if not self._plan.residual:
             return await self._ranges(count)
         if self._few is not None:
             return await self._fetch_few(count)
         return await self._windows(count)
 
-    async def _ranges(self, count: int) -> list[Row]:
-        parts = [await self._fetch(_Shape(part), {"count": count}, self._after) for part in self._plan.parts]
-        if len(parts) == 1:
-            return parts[0]
-        return sorted(itertools.chain(*parts), key=_key)[:count]
-
-    async def _windows(self, count: int) -> list[Row]:
+    async def _ranges(self, count: int) -> list[bytes]:
+        values = {"count": count}
+        if len(self._plan.parts) == 1:
+            return await self._fetch(_Shape(self._plan), values, self._after)
         rows: list[Row] = []
+        for part in self._plan.parts:
+            rows += await self._fetch_rows(_Shape(part, keyed=True), values, self._after)
+        return [document for _, _, document in sorted(rows)[:count]]
+
+    async def _windows(self, count: int) -> list[bytes]:
+        found: list[bytes] = []
         after, window = self._after, count * WINDOW_FACTOR
         while True:
-            missing = count - len(rows)
-            values = {"count": missing, "window": window}
-            rows += await self._fetch(_Shape(self._plan, windowed=True), values, after)
-            if len(rows) >= count:
-                return rows
-            ends = await self._fetch(_Shape(self._plan, end=True), {"skip": window - 1, "window": window}, after)
-            if not ends:
-                return rows
+            values = {"count": count - len(found), "window": window}
+            found += await self._fetch(_Shape(self._plan, windowed=True), values, after)
+            if len(found) >= count:
+                return found
+            end = await self._window_end(window, after)
+            if end is None:
+                return found
             if not self._probed:
                 self._probed = True
                 self._few = await self._selective()
                 if self._few is not None:
                     return await self._fetch_few(count)
-            after = Position(ends[0][0], ends[0][1])
+            after = end
             window = min(window * 2, MAX_WINDOW)
             await asyncio.sleep(0)
+
+    async def _window_end(self, window: int, after: Position) -> Position | None:
+        values = {"skip": window - 1, "window": window}
+        rows = await self._fetch_rows(_Shape(self._plan, end=True), values, after)
+        return Position(rows[0][0], rows[0][1]) if rows else None
 
     async def _selective(self) -> Condition | None:
         """A condition whose own index says that few records meet it."""
@@ -198,7 +223,7 @@ class Walk:
                 return condition
         return None
 
-    async def _fetch_few(self, count: int) -> list[Row]:
+    async def _fetch_few(self, count: int) -> list[bytes]:
         if self._few is None:
             raise AssertionError("no selective condition")
         conditions = self._query.conditions
@@ -211,22 +236,29 @@ class Walk:
             **_condition_values(conditions),
             **_condition_values([self._few], "few_"),
         }
-        return await self._database.fetch(statement, values)
+        return await self._database.fetch_documents(statement, values)
 
     async def _by_ids(self, ids: Sequence[str]) -> Page:
         statement = _by_ids(self._database, self._table, len(ids))
         values = {"tenant": self._connection_key, **{f"id_{number}": id for number, id in enumerate(ids)}}
-        return Page([row[0] for row in await self._database.fetch(statement, values)], None)
+        return Page(await self._database.fetch_documents(statement, values), None)
 
-    async def _fetch(self, shape: "_Shape", values: Mapping[str, Any], after: Position) -> list[Row]:
+    async def _fetch(self, shape: "_Shape", values: Mapping[str, Any], after: Position) -> list[bytes]:
         statement = shape.statement(self._database, self._table)
+        return await self._database.fetch_documents(statement, self._bound(shape, values, after))
+
+    async def _fetch_rows(self, shape: "_Shape", values: Mapping[str, Any], after: Position) -> list[Row]:
+        statement = shape.statement(self._database, self._table)
+        return await self._database.fetch(statement, self._bound(shape, values, after))
+
+    def _bound(self, shape: "_Shape", values: Mapping[str, Any], after: Position) -> dict[str, Any]:
         bound: dict[str, Any] = {"tenant": self._connection_key, **values, **_condition_values(self._plan.residual)}
         for number, arm in enumerate(shape.plan.arms):
             start = after if after.date >= arm.low else Position(arm.low, "")
             bound[f"date_{number}"], bound[f"id_{number}"], bound[f"high_{number}"] = start.date, start.id, arm.high
             for column, value in zip(shape.plan.columns, arm.prefix, strict=True):
                 bound[f"{column}_{number}"] = value
-        return await self._database.fetch(statement, bound)
+        return bound
 
 
 # --- from a query to a plan -------------------------------------------------------------------------------------------
@@ -253,10 +285,6 @@ def _plan(resource: str, conditions: tuple[Condition, ...]) -> _Plan:
 
     starts = range(0, len(arms), ARMS_AT_ONCE)
     return plan(arms, tuple(plan(arms[start : start + ARMS_AT_ONCE]) for start in starts))
-
-
-def _key(row: Row) -> tuple[int, str]:
-    return row[0], row[1]
 
 
 def _spans(conditions: Iterable[Condition]) -> tuple[list[tuple[int, int]], list[Condition]]:
@@ -334,25 +362,28 @@ def _equal_to(conditions: Iterable[Condition], name: str) -> tuple[list[str | in
 class _Shape(msgspec.Struct, frozen=True):
     """What the text of a page's statement depends on.
 
-    ``windowed`` checks residual conditions on the first ``:window`` keys only; ``end`` asks for the key at the window's end.
+    ``windowed`` checks residual conditions on the first ``:window`` keys only; ``end`` asks for the key at the window's end;
+    ``keyed`` asks for the key before each document.
     """
 
     plan: _Plan
     windowed: bool = False
     end: bool = False
+    keyed: bool = False
 
     def statement(self, database: Database, table: Table) -> Statement:
         """The compiled statement, compiled once for each shape."""
-        key = (self.plan.shape, self.windowed, self.end)
+        key = (self.plan.shape, self.windowed, self.end, self.keyed)
         return database.prepared(key, lambda: self._select(database.dialect, table))
 
     def _select(self, dialect: str, table: Table) -> Select[Any]:
         plan = self.plan
-        if len(plan.arms) == 1 and plan.source == table.name and not self.windowed and not self.end:
-            return self._arm(dialect, table, 0, [table.c.doc]).order_by("date", "id").limit(bindparam("count"))
+        if len(plan.arms) == 1 and plan.source == table.name and not (self.windowed or self.end or self.keyed):
+            date, id = table.c[plan.sort], table.c.id
+            return self._arm(table, 0, [table.c.doc]).order_by(date, id).limit(bindparam("count"))
         checked = self._checked(table) if self.windowed and plan.source == table.name else []
         row: ColumnElement[Any] = literal_column("rowid") if dialect == "sqlite" else literal_column("NULL::int")
-        arms = [self._arm(dialect, table, number, [row.label("row"), *checked]) for number in range(len(plan.arms))]
+        arms = [self._arm(table, number, self._key_columns(table, row, checked)) for number in range(len(plan.arms))]
         size: ColumnElement[Any] = bindparam("window" if self.windowed or self.end else "count")
         if dialect == "postgresql" and len(arms) > 1:
             # SQLite merges ordered ranges lazily by itself; PostgreSQL does if each says its order and size.
@@ -365,7 +396,8 @@ class _Shape(msgspec.Struct, frozen=True):
             # Rejected keys cost no more than their index entry, where the index holds the columns.
             met = select(keys.c.date, keys.c.id, keys.c.row).where(*_where(dialect, table, plan.residual, keys.c))
             keys = met.order_by("date", "id").limit(bindparam("count")).subquery("met")
-        query = select(keys.c.date, keys.c.id, table.c.doc).select_from(self._joined(dialect, table, keys))
+        columns = [keys.c.date, keys.c.id, table.c.doc] if self.keyed else [table.c.doc]
+        query = select(*columns).select_from(self._joined(dialect, table, keys))
         if self.windowed and not checked:
             query = query.where(*_where(dialect, table, plan.residual, table.c)).limit(bindparam("count"))
         return query.order_by(keys.c.date, keys.c.id)
@@ -380,18 +412,25 @@ class _Shape(msgspec.Struct, frozen=True):
             return keys.join(table, literal_column(f"{table.name}.rowid") == keys.c.row)
         return keys.join(table, and_(table.c.id == keys.c.id, table.c.connection_key == bindparam("tenant")))
 
-    def _arm(self, dialect: str, table: Table, number: int, columns: list[ColumnElement[Any]]) -> Select[Any]:
-        plan = self.plan
-        source = record_tags if plan.source == "record_tags" else table
+    def _key_columns(
+        self, table: Table, row: ColumnElement[Any], checked: list[ColumnElement[Any]]
+    ) -> list[ColumnElement[Any]]:
+        source = self._source(table)
+        own = literal_column("NULL") if source is record_tags else row
+        return [source.c[self.plan.sort].label("date"), source.c.id.label("id"), own.label("row"), *checked]
+
+    def _source(self, table: Table) -> Table:
+        return record_tags if self.plan.source == record_tags.name else table
+
+    def _arm(self, table: Table, number: int, columns: list[ColumnElement[Any]]) -> Select[Any]:
+        plan, source = self.plan, self._source(table)
         date = source.c[plan.sort]
         after = tuple_(date, source.c.id) > tuple_(bindparam(f"date_{number}"), bindparam(f"id_{number}"))
         conditions = [source.c.connection_key == bindparam("tenant")]
         if source is record_tags:
             conditions.append(source.c.resource == table.name)
-            columns = [literal_column("NULL").label("row")]
         conditions += [source.c[name] == bindparam(f"{name}_{number}") for name in plan.columns]
-        query = select(date.label("date"), source.c.id.label("id"), *columns)
-        query = query.where(*conditions, after, date <= bindparam(f"high_{number}"))
+        query = select(*columns).where(*conditions, after, date <= bindparam(f"high_{number}"))
         if source is record_tags:
             return query
         return query.with_hint(table, f"INDEXED BY {_index(table, plan.sort, plan.columns)}", "sqlite")
@@ -538,7 +577,7 @@ def _few(
             .offset(0)  # keeps PostgreSQL from walking the whole order instead of sorting the few
             .subquery("matches")
         )
-        return select(matches).order_by(matches.c.date, matches.c.id).limit(bindparam("count"))
+        return select(matches.c.doc).order_by(matches.c.date, matches.c.id).limit(bindparam("count"))
 
     return database.prepared(("few", resource.name, sort, conditions.index(few), shape), build)
 

@@ -11,10 +11,9 @@ from unicart.store.statements import Statement
 from unicart.store.tables import RECORDS, record_tags
 
 # Every query has its index, whatever the table's statistics say at the moment: a plan that scans or sorts a table is
-# never right here. Values decide which index is selective, so plans are made for them.
+# never right here.
 READ_SETTINGS = {
     "application_name": "unicart",
-    "plan_cache_mode": "force_custom_plan",
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
@@ -80,6 +79,9 @@ class Postgres(Database):
             async with self._pool.acquire() as connection:
                 rows: list[Row] = await connection.fetch(statement.text, *statement.bind(values))
                 return rows
+
+    async def fetch_documents(self, statement: Statement, values: Mapping[str, Any]) -> list[bytes]:
+        return [row[0] for row in await self.fetch(statement, values)]
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Transaction]:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from itertools import chain
 from typing import Any, TypeVar
 
 import apsw
@@ -73,6 +74,12 @@ class SQLite(Database):
     async def fetch(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
         try:
             return self._reader.execute(statement.text, statement.bind(values)).fetchall()
+        except apsw.Error as error:
+            raise _translated(error) from error
+
+    async def fetch_documents(self, statement: Statement, values: Mapping[str, Any]) -> list[bytes]:
+        try:
+            return list(chain.from_iterable(self._reader.execute(statement.text, statement.bind(values))))
         except apsw.Error as error:
             raise _translated(error) from error
 

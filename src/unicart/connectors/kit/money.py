@@ -44,6 +44,8 @@ def per_unit(total: Decimal, quantity: int) -> Decimal:
         return Decimal(0)
     if not total.is_finite():
         raise ValueError(f"{total} is not an amount")
+    if quantity == 1:
+        return total
     places = max(-int(total.as_tuple().exponent), 0)
     try:
         share = _WIDE.quantize(_WIDE.divide(total, Decimal(quantity)), _PER_UNIT_PLACES)
