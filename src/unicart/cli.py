@@ -391,7 +391,7 @@ def _prepare(data_dir: str | None, no_rate_limit: bool = False) -> tuple[Setting
     logging.basicConfig(
         stream=sys.stderr, level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
     )
-    for noisy in ("httpx2", "httpcore2", "stamina", "alembic"):
+    for noisy in ("httpx2", "httpcore2", "stamina", "alembic", "uvicorn.error"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     try:
         settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)

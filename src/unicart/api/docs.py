@@ -17,14 +17,20 @@ ASSETS = {
     "swagger-ui-bundle.js": (b"content-type", b"text/javascript; charset=utf-8"),
     "favicon-32x32.png": (b"content-type", b"image/png"),
 }
-START = b"""const isCredential = (parameter) => parameter.in === "header";
+START = rb"""const isCredential = (parameter) => parameter.in === "header";
+
+// "Try it out" would send the example of every parameter, and nothing matches all of them.
+const describedByExample = ({ example, ...parameter }) => ({
+  ...parameter, description: `${parameter.description} Example: \`${[].concat(example).join(",")}\`.`,
+});
 
 window.onload = async () => {
   const spec = await (await fetch("openapi.json")).json();
   // The Authorize button sends these headers, so no operation needs to ask for them again.
   for (const path of Object.values(spec.paths)) {
     for (const operation of Object.values(path)) {
-      operation.parameters = (operation.parameters || []).filter((parameter) => !isCredential(parameter));
+      const asked = (operation.parameters || []).filter((parameter) => !isCredential(parameter));
+      operation.parameters = asked.map(describedByExample);
     }
   }
   window.ui = SwaggerUIBundle({
