@@ -14,6 +14,7 @@ import pytest
 
 from query_shapes import SHAPES, condition
 from shop import STORED, make_orders, store, tag_some
+from unicart.contract.common import format_date
 from unicart.contract.resources import ORDERS
 from unicart.store import tenants
 from unicart.store.database import Database
@@ -80,9 +81,9 @@ async def shop(database: Database, connection: Connection, vault: Any) -> list[A
         private_network=False,
     )
     content = make_orders(COUNT)
-    await store(database, other.key, ORDERS, content, STORED)
-    await store(database, connection.key, ORDERS, content, STORED)
-    await tag_some(database, connection.key, content[: COUNT // 4])
+    await store(database, other, ORDERS, content, STORED)
+    await store(database, connection, ORDERS, content, STORED)
+    await tag_some(database, connection, content[: COUNT // 4])
     await database.refresh_statistics()
     return content
 
@@ -156,6 +157,20 @@ async def test_a_page_reads_a_small_multiple_of_what_it_returns(
         returned = await costs.page(parameters)
         assert returned > 0, parameters
         assert sum(costs.reads) <= 12 * (returned + 1) + OVERHEAD_ROWS, (parameters, returned, costs.reads)
+
+
+async def test_late_arrivals_are_found_without_reading_what_came_before(
+    database: Database, connection: Connection
+) -> None:
+    """A shop whose orders are stored as they are placed; asked for are those that were stored in its last third."""
+    content = sorted(make_orders(4 * COUNT), key=lambda order: order.created_date)
+    await store(database, connection, ORDERS, content, STORED)
+    await database.refresh_statistics()
+    costs = Costs(database, connection)
+    late = format_date(STORED + 4 * COUNT * 2 // 3 // 500 * 500)
+    for operator in ("gt", "gte"):
+        assert await costs.page([(f"trackstar_created_date[{operator}]", late)]) == LIMIT
+        assert sum(costs.reads) <= 3 * FEW + 12 * (LIMIT + 1) + OVERHEAD_ROWS, costs.reads
 
 
 async def test_a_page_deep_in_a_walk_costs_what_the_first_one_does(

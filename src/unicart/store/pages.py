@@ -11,7 +11,7 @@ A walk goes through one index in the order (date, id) from a position on. The fi
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -31,6 +31,7 @@ from sqlalchemy import (
     tuple_,
     union_all,
 )
+from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from unicart.contract.common import parse_date
@@ -162,14 +163,18 @@ class Walk:
         self._after = _place_of(documents[-1], self._plan.sort)
         return Page(documents, self._after)
 
-    async def batches(self, size: int) -> AsyncIterator[list[bytes]]:
-        """All remaining documents, at most ``size`` at a time."""
-        more = True
-        while more:
-            page = await self.page(size)
-            more = page.next is not None
+    async def batches(self, size: int) -> AsyncGenerator[list[bytes], None]:
+        """All remaining documents, at most ``size`` at a time, each batch asked for while the one before is used."""
+        asked = asyncio.ensure_future(self.page(size))
+        try:
+            while (page := await asked).next is not None:
+                asked = asyncio.ensure_future(self.page(size))
+                yield page.documents
             if page.documents:
                 yield page.documents
+        finally:
+            asked.cancel()
+            await asyncio.gather(asked, return_exceptions=True)
 
     async def _documents(self, count: int) -> list[bytes]:
         if not self._plan.residual:
@@ -203,6 +208,7 @@ class Walk:
                 self._few = await self._selective()
                 if self._few is not None:
                     return await self._fetch_few(count)
+                end = max(end, await self._before_arrivals(), key=lambda position: position.date)
             after = end
             window = min(window * 2, MAX_WINDOW)
             await asyncio.sleep(0)
@@ -222,6 +228,19 @@ class Walk:
             if (await self._database.fetch(statement, values))[0][0] <= FEW:
                 return condition
         return None
+
+    async def _before_arrivals(self) -> Position:
+        """A place behind which every record is that was stored at or after a lower bound on ``trackstar_created_date``."""
+        bounds = [
+            int(condition.values[0]) + (condition.operator is Operator.GT)
+            for condition in self._plan.residual
+            if condition.field.name == "trackstar_created_date" and condition.operator in (Operator.GT, Operator.GTE)
+        ]
+        if not bounds or self._plan.sort != "created":
+            return Position(EARLIEST, "")
+        values = {"tenant": self._connection_key, "low": max(bounds), "few": FEW + 1}
+        earliest, seconds = (await self._database.fetch(_arrivals(self._database, self._table), values))[0]
+        return Position(earliest, "") if 0 < seconds <= FEW else Position(EARLIEST, "")
 
     async def _fetch_few(self, count: int) -> list[bytes]:
         if self._few is None:
@@ -382,7 +401,11 @@ class _Shape(msgspec.Struct, frozen=True):
             date, id = table.c[plan.sort], table.c.id
             return self._arm(table, 0, [table.c.doc]).order_by(date, id).limit(bindparam("count"))
         checked = self._checked(table) if self.windowed and plan.source == table.name else []
-        row: ColumnElement[Any] = literal_column("rowid") if dialect == "sqlite" else literal_column("NULL::int")
+        # PostgreSQL comes by the document as it walks an index; SQLite is better off fetching those of merged keys.
+        whole = dialect == "postgresql" and plan.source == table.name and not self.end
+        row: ColumnElement[Any] = (
+            table.c.doc if whole else literal_column("rowid" if dialect == "sqlite" else "NULL::int")
+        )
         arms = [self._arm(table, number, self._key_columns(table, row, checked)) for number in range(len(plan.arms))]
         size: ColumnElement[Any] = bindparam("window" if self.windowed or self.end else "count")
         if dialect == "postgresql" and len(arms) > 1:
@@ -396,8 +419,9 @@ class _Shape(msgspec.Struct, frozen=True):
             # Rejected keys cost no more than their index entry, where the index holds the columns.
             met = select(keys.c.date, keys.c.id, keys.c.row).where(*_where(dialect, table, plan.residual, keys.c))
             keys = met.order_by("date", "id").limit(bindparam("count")).subquery("met")
-        columns = [keys.c.date, keys.c.id, table.c.doc] if self.keyed else [table.c.doc]
-        query = select(*columns).select_from(self._joined(dialect, table, keys))
+        document = keys.c.row if whole else table.c.doc
+        columns = [keys.c.date, keys.c.id, document] if self.keyed else [document]
+        query = select(*columns).select_from(keys if whole else self._joined(dialect, table, keys))
         if self.windowed and not checked:
             query = query.where(*_where(dialect, table, plan.residual, table.c)).limit(bindparam("count"))
         return query.order_by(keys.c.date, keys.c.id)
@@ -580,6 +604,27 @@ def _few(
         return select(matches.c.doc).order_by(matches.c.date, matches.c.id).limit(bindparam("count"))
 
     return database.prepared(("few", resource.name, sort, conditions.index(few), shape), build)
+
+
+def _arrivals(database: Database, table: Table) -> Statement:
+    """The earliest creation date among records stored since ``:low``, leaping from second to second of storing.
+
+    With it, the number of those seconds, which is at most ``:few``.
+    """
+    c = table.c
+    own = c.connection_key == bindparam("tenant")
+    stored = c.trackstar_created
+
+    def build() -> ClauseElement:
+        start = select(func.min(stored).label("second")).where(own, stored >= bindparam("low"))
+        leaps = start.cte("leaps", recursive=True)
+        following = select(func.min(stored)).where(own, stored > leaps.c.second).correlate(leaps).scalar_subquery()
+        leaps = leaps.union_all(select(following).where(leaps.c.second.is_not(None)))
+        seconds = select(leaps.c.second).where(leaps.c.second.is_not(None)).limit(bindparam("few")).subquery("seconds")
+        first = select(func.min(c.created)).where(own, stored == seconds.c.second).correlate(seconds).scalar_subquery()
+        return select(func.min(first), func.count()).select_from(seconds)
+
+    return database.prepared(("arrivals", table.name), build)
 
 
 def _by_ids(database: Database, table: Table, count: int) -> Statement:
