@@ -55,9 +55,9 @@ class Unicart:
         return json.loads(self.run("connection", "show", connection_id, "--json"))
 
     @contextmanager
-    def serving(self) -> Iterator[None]:
-        """The API, for the length of the block."""
-        with ending(self.start("serve", "--port", "0", "--no-rate-limit")) as process:
+    def serving(self, *options: str) -> Iterator[None]:
+        """The API, for the length of the block; without a worker, so that only `sync` syncs."""
+        with ending(self.start("serve", "--port", "0", "--no-rate-limit", *(options or ("--no-worker",)))) as process:
             assert process.stderr is not None
             for line in process.stderr:
                 if "http://" in line:

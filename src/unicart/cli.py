@@ -1,9 +1,13 @@
 """The command line: ``unicart --help``."""
 
 import asyncio
+import contextlib
 import json
 import logging
+import os
+import signal
 import sys
+import time
 from collections.abc import Coroutine, Iterable
 from typing import Annotated, Any, TypeVar
 
@@ -20,13 +24,15 @@ from unicart.contract.common import format_date
 from unicart.contract.resources import Function
 from unicart.server import PortTaken, base_url, listen, serve
 from unicart.settings import Settings, SettingsError, read_settings
-from unicart.store import checkpoints, tenants
+from unicart.store import checkpoints, schedules, tenants
 from unicart.store.database import Database, StoreUnavailable, open_database
 from unicart.store.migrate import MigrationFailed, migrate
+from unicart.store.schedules import Schedule
 from unicart.store.secrets import SecretError, Vault, new_key, open_vault
 from unicart.store.tenants import Connection, Duplicate, Organization
 from unicart.sync import connect
 from unicart.sync.run import Progress, sync_function
+from unicart.sync.worker import Worker, schedule
 
 T = TypeVar("T")
 
@@ -95,7 +101,7 @@ def demo_command(
         else:
             _print_access(described)
 
-    serve(settings, vault, listener, ready)
+    serve(settings, vault, listener, ready, worker=False)
 
 
 @app.command("serve")
@@ -104,11 +110,47 @@ def serve_command(
     host: Host = "127.0.0.1",
     data_dir: DataDir = None,
     no_rate_limit: NoRateLimit = False,
+    no_worker: Annotated[
+        bool, typer.Option("--no-worker", help="Only answer; unicart worker syncs elsewhere.")
+    ] = False,
 ) -> None:
-    """Serve the API over the connections that were added."""
+    """Serve the API over the connections that were added, and keep them in sync."""
     settings, vault = _prepare(data_dir, no_rate_limit)
     listener = listen(host, port)
-    serve(settings, vault, listener, lambda: err.print(f"Unicart answers at {base_url(listener)}"))
+
+    def ready() -> None:
+        err.print(f"Unicart answers at {base_url(listener)}")
+
+    serve(settings, vault, listener, ready, worker=not no_worker)
+
+
+@app.command("worker")
+def worker_command(
+    data_dir: DataDir = None,
+    beside: Annotated[int | None, typer.Option(hidden=True, help="End when this parent process does.")] = None,
+) -> None:
+    """Sync every connection when it is due, until stopped. unicart serve runs one; more may share a PostgreSQL store."""
+
+    event_days = read_settings().event_days
+
+    async def work(database: Database, vault: Vault) -> None:
+        running = asyncio.ensure_future(Worker(database, vault, event_days=event_days).run())
+        watch = asyncio.ensure_future(_cancel_without(beside, running)) if beside is not None else None
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, running.cancel)
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+        if watch is not None:
+            watch.cancel()
+
+    _with_store(data_dir, work)
+
+
+async def _cancel_without(parent: int, running: "asyncio.Future[None]") -> None:
+    """A parent that was killed cannot stop its worker."""
+    while os.getppid() == parent:  # noqa: ASYNC110 - nothing tells of a parent's end
+        await asyncio.sleep(1)
+    running.cancel()
 
 
 @org_app.command("create")
@@ -173,7 +215,7 @@ def connection_add(
     async def add(database: Database, vault: Vault) -> tuple[Connection, str]:
         organization = await _organization(database, org)
         account = await connect.check(integration, credentials, private_network=not no_private_network)
-        return await tenants.add_connection(
+        connection, token = await tenants.add_connection(
             database,
             vault,
             organization_id=organization.id,
@@ -183,6 +225,8 @@ def connection_add(
             private_network=not no_private_network,
             customer_id=customer_id,
         )
+        await schedule(database, connection, int(time.time()))
+        return connection, token
 
     connection, token = _with_store(data_dir, add)
     _show(
@@ -195,7 +239,7 @@ def connection_add(
         as_json,
     )
     if not as_json:
-        err.print("Pull its data with: unicart sync")
+        err.print("unicart serve keeps it in sync; unicart sync pulls it now.")
 
 
 @connection_app.command("list")
@@ -230,6 +274,7 @@ def connection_show(connection_id: str, data_dir: DataDir = None, as_json: AsJso
         states = await checkpoints.list_checkpoints(database, connection.key)
         errors = await checkpoints.list_errors(database, connection.key)
         held = await checkpoints.list_quarantined(database, connection.key)
+        planned = await schedules.list_schedules(database, connection.key)
         return {
             **_described(connection),
             "functions": [
@@ -241,6 +286,7 @@ def connection_show(connection_id: str, data_dir: DataDir = None, as_json: AsJso
                 }
                 for state in states
             ],
+            "schedules": [_schedule_shown(each) for each in planned],
             "errors": [
                 {
                     "function_name": error.function,
@@ -262,7 +308,7 @@ def connection_show(connection_id: str, data_dir: DataDir = None, as_json: AsJso
         print(json.dumps(described))
         return
     _show({name: value for name, value in described.items() if not isinstance(value, list)}, False)
-    for title in ("functions", "errors", "quarantine"):
+    for title in ("functions", "schedules", "errors", "quarantine"):
         if described[title]:
             _show_table(described[title], title.capitalize())
 
@@ -293,6 +339,40 @@ def connection_remove(
 
     _with_store(data_dir, remove)
     err.print("Removed.")
+
+
+@app.command("schedule")
+def schedule_command(
+    connection_id: str,
+    function: Function,
+    every: Annotated[int | None, typer.Option(min=1, help="Seconds between syncs.")] = None,
+    pause: Annotated[bool | None, typer.Option("--pause/--resume", help="Stop syncing, or go on.")] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change how often a function of a connection is synced. It is due at once, unless it is paused."""
+
+    async def change(database: Database, _: Vault) -> Schedule:
+        connection = await _connection(database, connection_id)
+        await schedule(database, connection, int(time.time()))
+        changed = await schedules.change(
+            database, connection.key, function.value, every=every, paused=pause, now=int(time.time())
+        )
+        if changed is None:
+            raise Failure(f"{connection.integration_name} has no function {function.value}.")
+        return changed
+
+    _show(_schedule_shown(_with_store(data_dir, change)), as_json)
+
+
+def _schedule_shown(schedule: Schedule) -> dict[str, Any]:
+    return {
+        "function_name": schedule.function,
+        "every": schedule.every,
+        "paused": schedule.paused,
+        "next": format_date(schedule.due),
+        "failures": schedule.failures,
+    }
 
 
 @app.command("sync")

@@ -2,7 +2,10 @@
 
 import asyncio
 import gc
+import logging
+import os
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -13,6 +16,11 @@ from unicart.api.app import create_app
 from unicart.settings import Settings
 from unicart.store.database import open_database
 from unicart.store.secrets import Vault
+
+log = logging.getLogger(__name__)
+
+WORKER_PAUSE = 1.0
+"""Seconds before a worker that ended is started again."""
 
 
 class PortTaken(Exception):
@@ -45,14 +53,22 @@ def base_url(listener: socket.socket) -> str:
     return f"http://{shown}:{port}"
 
 
-def serve(settings: Settings, vault: Vault, listener: socket.socket, ready: Callable[[], None]) -> None:
-    """Answer requests on ``listener`` until SIGTERM or Ctrl-C; ``ready`` is called once they are answered."""
+def serve(
+    settings: Settings, vault: Vault, listener: socket.socket, ready: Callable[[], None], *, worker: bool
+) -> None:
+    """Answer requests on ``listener`` until SIGTERM or Ctrl-C; ``ready`` is called once they are answered.
+
+    With ``worker``, a process beside this one syncs the connections, so that no sync holds up an answer.
+    """
     with suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, vault, listener, ready))
+        runner.run(_serve(settings, vault, listener, ready, worker))
 
 
-async def _serve(settings: Settings, vault: Vault, listener: socket.socket, ready: Callable[[], None]) -> None:
+async def _serve(
+    settings: Settings, vault: Vault, listener: socket.socket, ready: Callable[[], None], worker: bool
+) -> None:
     database = await open_database(settings.store_url)
+    beside = asyncio.create_task(_keep_worker(settings)) if worker else None
     try:
         # What is loaded by now stays: collections need not look at it again.
         gc.collect()
@@ -71,7 +87,27 @@ async def _serve(settings: Settings, vault: Vault, listener: socket.socket, read
         )
         await server.serve(sockets=[listener])
     finally:
+        if beside is not None:
+            beside.cancel()
+            await asyncio.gather(beside, return_exceptions=True)
         await database.close()
+
+
+async def _keep_worker(settings: Settings) -> None:
+    """Run ``unicart worker``, and start it again should it end."""
+    command = [sys.executable, "-m", "unicart.cli", "worker", "--data-dir", settings.data_dir]
+    while True:
+        # In a session of its own, so that Ctrl-C reaches only this process, which then stops the worker.
+        process = await asyncio.create_subprocess_exec(*command, "--beside", str(os.getpid()), start_new_session=True)
+        try:
+            status = await process.wait()
+        except asyncio.CancelledError:
+            with suppress(ProcessLookupError):
+                process.terminate()
+            await process.wait()
+            raise
+        log.error("The worker ended with status %s and is started again.", status)
+        await asyncio.sleep(WORKER_PAUSE)
 
 
 class _Server(uvicorn.Server):

@@ -1,0 +1,116 @@
+"""When each function of each connection is to be synced next. Times are epoch seconds."""
+
+from collections.abc import Mapping
+
+import msgspec
+from sqlalchemy import select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from unicart.store.database import Database
+from unicart.store.tables import connections, schedules
+from unicart.store.tenants import COLUMNS, Connection, read_connection
+
+
+class Schedule(msgspec.Struct, frozen=True):
+    """A function is synced every ``every`` seconds, next at ``due``; ``failures`` counts failed runs since a good one."""
+
+    function: str
+    every: int
+    paused: bool
+    due: int
+    failures: int
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """A schedule that is due, given to one worker."""
+
+    connection: Connection
+    schedule: Schedule
+
+
+_c = schedules.c
+_COLUMNS = tuple(_c[name] for name in Schedule.__struct_fields__)
+
+
+def _schedule(values: tuple[object, ...]) -> Schedule:
+    return msgspec.convert(dict(zip(Schedule.__struct_fields__, values, strict=True)), Schedule, strict=False)
+
+
+async def put(database: Database, connection_key: int, every: Mapping[str, int], now: int) -> None:
+    """Schedule the functions of ``every`` (seconds by function) from ``now`` on; those that are scheduled stay so."""
+    insert = postgresql.insert if database.dialect == "postgresql" else sqlite.insert
+    async with database.write() as transaction:
+        for function, seconds in every.items():
+            values = {"connection_key": connection_key, "function": function, "every": seconds}
+            statement = insert(schedules).values(**values, paused=False, due=now, failures=0)
+            await transaction.execute(statement.on_conflict_do_nothing())
+
+
+async def unscheduled(database: Database) -> list[Connection]:
+    """Connections of an earlier version, which had no schedules."""
+    known = select(_c.connection_key).where(_c.connection_key == connections.c.connection_key)
+    rows = await database.execute(select(*COLUMNS).where(~known.exists()))
+    return [read_connection(row) for row in rows]
+
+
+async def list_schedules(database: Database, connection_key: int) -> list[Schedule]:
+    """The schedules of a connection."""
+    rows = await database.execute(select(*_COLUMNS).where(_c.connection_key == connection_key).order_by(_c.function))
+    return [_schedule(row) for row in rows]
+
+
+async def change(
+    database: Database, connection_key: int, function: str, *, every: int | None, paused: bool | None, now: int
+) -> Schedule | None:
+    """Change a schedule, which is due at once unless it is paused; null if there is none of that function."""
+    values: dict[str, object] = {"due": now}
+    if every is not None:
+        values["every"] = every
+    if paused is not None:
+        values["paused"] = paused
+    async with database.write() as transaction:
+        rows = await transaction.execute(
+            update(schedules)
+            .where(_c.connection_key == connection_key, _c.function == function)
+            .values(**values)
+            .returning(*_COLUMNS)
+        )
+    return _schedule(rows[0]) if rows else None
+
+
+async def claim(database: Database, now: int, limit: int, hold: int) -> list[Claim]:
+    """Take up to ``limit`` schedules that are due, the longest due first.
+
+    Whoever takes them has ``hold`` seconds to say how they went; after that they are due again.
+    """
+    due = select(_c.connection_key, _c.function).where(_c.paused.is_(False), _c.due <= now)
+    if not await database.execute(due.limit(1)):
+        return []
+    chosen = due.order_by(_c.due, _c.connection_key, _c.function).limit(limit).with_for_update(skip_locked=True)
+    async with database.write() as transaction:
+        taken = await transaction.execute(
+            update(schedules)
+            .where(tuple_(_c.connection_key, _c.function).in_(chosen))
+            .values(due=now + hold)
+            .returning(_c.connection_key, *_COLUMNS)
+        )
+    if not taken:
+        return []
+    keys = {row[0] for row in taken}
+    rows = await database.execute(select(*COLUMNS).where(connections.c.connection_key.in_(keys)))
+    found = {connection.key: connection for connection in map(read_connection, rows)}
+    return [Claim(found[row[0]], _schedule(tuple(row)[1:])) for row in taken if row[0] in found]
+
+
+async def finish(database: Database, claimed: Claim, due: int, failures: int) -> None:
+    """Say when a claimed schedule is due next, unless it was changed meanwhile."""
+    async with database.write() as transaction:
+        await transaction.execute(
+            update(schedules)
+            .where(
+                _c.connection_key == claimed.connection.key,
+                _c.function == claimed.schedule.function,
+                _c.due == claimed.schedule.due,
+            )
+            .values(due=due, failures=failures)
+        )

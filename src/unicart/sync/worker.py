@@ -1,0 +1,162 @@
+"""The worker: syncs each connection's functions when they are due, many connections at once.
+
+Any number of workers may share a store. Each run is a task of its own and stores page by page, so that the largest first
+sync holds up another connection by no more than a page.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+
+from unicart.connectors.kit import Connector, ConnectorError
+from unicart.connectors.registry import connector
+from unicart.contract.resources import Function
+from unicart.store import events, schedules
+from unicart.store.database import Database, StoreUnavailable
+from unicart.store.schedules import Claim
+from unicart.store.secrets import SecretError, Vault
+from unicart.store.tenants import Connection
+from unicart.sync.connect import opened_connection
+from unicart.sync.run import LEASE_SECONDS, Progress, sync_function
+
+log = logging.getLogger(__name__)
+
+EVERY: Mapping[Function, int] = {
+    Function.GET_ORDERS: 60,
+    Function.GET_PRODUCTS: 15 * 60,
+    Function.GET_WAREHOUSES: 12 * 3600,
+}
+"""Seconds between the syncs of a function, unless its schedule is changed."""
+
+TICK = 1.0
+DAY = 86400
+PRUNE_EVERY = 3600
+MOST_RUNS = 200
+BUSY_WAIT = 60
+LONGEST_BACKOFF = 3600
+JITTER = 0.2
+
+Open = Callable[[Database, Vault, Connection], AbstractAsyncContextManager[Connector]]
+
+
+async def schedule(database: Database, connection: Connection, now: int) -> None:
+    """Give every function of the connection's platform a schedule, due at once."""
+    functions = connector(connection.integration_name).facts.functions
+    every = {function.value: EVERY[function] for function in functions}
+    await schedules.put(database, connection.key, every, now)
+
+
+class Worker:
+    """Runs what is due until it is cancelled."""
+
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        *,
+        event_days: int = 30,
+        clock: Callable[[], float] = time.time,
+        opened: Open = opened_connection,
+    ) -> None:
+        self._database = database
+        self._vault = vault
+        self._clock = clock
+        self._opened = opened
+        self._event_days = event_days
+        self._next_prune = 0.0
+        self._runs: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Work. When cancelled, runs give their leases back, and go on behind their last page the next time."""
+        try:
+            await self._schedule_old_connections()
+            while True:
+                await self.start_due()
+                await self.prune_events()
+                await asyncio.sleep(TICK)
+        finally:
+            for run in self._runs:
+                run.cancel()
+            await asyncio.gather(*self._runs, return_exceptions=True)
+
+    async def start_due(self) -> None:
+        """Start the runs that are due now."""
+        free = MOST_RUNS - len(self._runs)
+        if free <= 0:
+            return
+        try:
+            claims = await schedules.claim(self._database, int(self._clock()), free, LEASE_SECONDS)
+        except StoreUnavailable as error:
+            log.error("The worker cannot read its schedules: %s", error)
+            return
+        for claim in claims:
+            run = asyncio.create_task(self._sync(claim))
+            self._runs.add(run)
+            run.add_done_callback(self._runs.discard)
+
+    async def prune_events(self) -> None:
+        """Delete events that are too old: some at a time, and once all are gone, not again for an hour."""
+        now = self._clock()
+        if now < self._next_prune:
+            return
+        try:
+            if not await events.prune(self._database, int(now) - self._event_days * DAY):
+                self._next_prune = now + PRUNE_EVERY
+        except StoreUnavailable as error:
+            log.error("Old events cannot be deleted: %s", error)
+
+    async def idle(self) -> None:
+        """Wait until the runs that were started have ended."""
+        while self._runs:
+            await asyncio.gather(*self._runs)
+
+    async def _schedule_old_connections(self) -> None:
+        with contextlib.suppress(StoreUnavailable):
+            for connection in await schedules.unscheduled(self._database):
+                try:
+                    await schedule(self._database, connection, int(self._clock()))
+                except LookupError as error:
+                    log.error("Connection %s is not synced: %s", connection.id, error)
+
+    async def _sync(self, claim: Claim) -> None:
+        connection, function = claim.connection, Function(claim.schedule.function)
+        started = self._clock()
+        progress: Progress | None = None
+        try:
+            async with self._opened(self._database, self._vault, connection) as platform:
+                progress = await sync_function(self._database, connection, platform, function)
+        except (ConnectorError, LookupError, SecretError, StoreUnavailable) as error:
+            log.error("%s %s: %s", connection.id, function.value, error)
+        except asyncio.CancelledError:
+            await self._finish(claim, int(started), claim.schedule.failures)
+            raise
+        except Exception:
+            log.exception("%s %s failed", connection.id, function.value)
+        if progress is not None and progress.error:
+            log.warning("%s %s: %s", connection.id, function.value, progress.error)
+        await self._reschedule(claim, started, progress)
+
+    async def _reschedule(self, claim: Claim, started: float, progress: Progress | None) -> None:
+        every, failures = claim.schedule.every, claim.schedule.failures
+        now = self._clock()
+        if progress is not None and progress.busy:
+            await self._finish(claim, int(now) + BUSY_WAIT, failures)
+        elif progress is not None and not progress.error:
+            await self._finish(claim, max(int(started) + every, int(now) + 1), 0)
+        else:
+            wait = max(_backoff(every, failures), progress.retry_after or 0 if progress else 0)
+            await self._finish(claim, int(now + wait), failures + 1)
+
+    async def _finish(self, claim: Claim, due: int, failures: int) -> None:
+        with contextlib.suppress(StoreUnavailable):
+            await schedules.finish(self._database, claim, due, failures)
+
+
+def _backoff(every: int, failures: int) -> float:
+    """Seconds until a failed function is tried again: twice as long each time, up to an hour, and never in step."""
+    wait = min(min(every, 60) * 2.0 ** min(failures, 12), LONGEST_BACKOFF)
+    return wait * (1 + random.uniform(-JITTER, JITTER))  # noqa: S311 - no secret
