@@ -12,6 +12,7 @@ from unicart.contract.resources import ORDERS, PRODUCTS, WAREHOUSES, Resource
 from unicart.contract.warehouses import Warehouse
 from unicart.store import records
 from unicart.store.database import Database
+from unicart.store.tenants import Connection
 
 EPOCH = 1_600_000_000
 STORED = 1_700_000_000
@@ -65,21 +66,27 @@ def make_warehouses(count: int) -> list[Warehouse]:
 
 
 async def store(
-    database: Database, connection_key: int, resource: Resource, content: list[Any], now: int = STORED
+    database: Database,
+    connection: Connection,
+    resource: Resource,
+    content: list[Any],
+    now: int = STORED,
+    *,
+    announced: bool = False,
 ) -> None:
     """Store records in pages whose times of storing differ."""
     for start in range(0, len(content), 500):
         page = [records.prepare(record) for record in content[start : start + 500]]
         async with database.write() as transaction:
-            await records.save(transaction, connection_key, resource, page, now + start)
+            await records.save(transaction, connection, resource, page, now + start, announced=announced)
 
 
-async def tag_some(database: Database, connection_key: int, content: list[Order]) -> None:
+async def tag_some(database: Database, connection: Connection, content: list[Order]) -> None:
     """Tag every seventh order."""
     for number, order in enumerate(content[::7]):
         async with database.write() as transaction:
             tags: list[str | dict[str, str]] = ["hot", {"team": str(number % 3)}]
-            await records.set_tags(transaction, connection_key, ORDERS, order.id, tags, STORED + 10_000)
+            await records.set_tags(transaction, connection, ORDERS, order.id, tags, STORED + 10_000)
 
 
 async def read_back(database: Database, connection_key: int, resource: Resource, content: list[Any]) -> dict[str, Any]:
@@ -92,11 +99,11 @@ async def read_back(database: Database, connection_key: int, resource: Resource,
     return found
 
 
-async def fill(database: Database, connection_key: int, orders: int = 300) -> dict[str, Any]:
+async def fill(database: Database, connection: Connection, orders: int = 300) -> dict[str, Any]:
     """Orders (some tagged), products and warehouses; returns the order documents by id."""
     content = make_orders(orders)
-    await store(database, connection_key, ORDERS, content)
-    await tag_some(database, connection_key, content)
-    await store(database, connection_key, PRODUCTS, make_products(30))
-    await store(database, connection_key, WAREHOUSES, make_warehouses(3))
-    return await read_back(database, connection_key, ORDERS, content)
+    await store(database, connection, ORDERS, content)
+    await tag_some(database, connection, content)
+    await store(database, connection, PRODUCTS, make_products(30))
+    await store(database, connection, WAREHOUSES, make_warehouses(3))
+    return await read_back(database, connection.key, ORDERS, content)

@@ -21,7 +21,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     ``database_url`` is ``sqlite:///path`` or ``postgresql://…``; without it, ``unicart.db`` in ``data_dir``. ``secret_key``
     encrypts credentials and signs page tokens; without it, a key file in ``data_dir`` does. ``read_rate`` and
-    ``write_rate`` are requests per second and access token; 0 means no limit.
+    ``write_rate`` are requests per second and access token; 0 means no limit. Events are kept for ``event_days``.
     """
 
     data_dir: str = "data"
@@ -29,6 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     secret_key: str = ""
     read_rate: int = 10
     write_rate: int = 50
+    event_days: int = 30
     log_level: str = "info"
 
     def __post_init__(self) -> None:
@@ -37,6 +38,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         for name in ("read_rate", "write_rate"):
             if getattr(self, name) < 0:
                 raise ValueError(f"UNICART_{name.upper()}: must not be negative")
+        if self.event_days < 1:
+            raise ValueError("UNICART_EVENT_DAYS: must be at least 1")
         if self.log_level.lower() not in LOG_LEVELS:
             raise ValueError(f"UNICART_LOG_LEVEL: use one of {', '.join(LOG_LEVELS)}")
 

@@ -19,7 +19,7 @@ KEY, TOKEN = "x-trackstar-api-key", "x-trackstar-access-token"
 @pytest.fixture
 async def documents(database: Database, connection: Connection) -> dict[str, Any]:
     """The orders of the shop, by id."""
-    return await fill(database, connection.key)
+    return await fill(database, connection)
 
 
 @pytest.fixture

@@ -156,7 +156,7 @@ async def test_the_documentation_page_needs_no_other_site(client: httpx2.AsyncCl
 async def test_a_locked_database_is_a_503_and_nothing_is_half_written(
     client: httpx2.AsyncClient, database: Database, connection: Connection, store_url: str
 ) -> None:
-    await store(database, connection.key, PRODUCTS, make_products(3))
+    await store(database, connection, PRODUCTS, make_products(3))
     id = quote(make_products(3)[0].id, safe="")
     path = f"/cart/products/{id}/trackstar-tags"
     async with locked(database, store_url, "products"):
@@ -171,12 +171,12 @@ async def test_a_locked_database_is_a_503_and_nothing_is_half_written(
 async def test_a_full_disk_is_a_503_and_nothing_is_half_written(
     client: httpx2.AsyncClient, database: Database, connection: Connection, store_url: str
 ) -> None:
-    await store(database, connection.key, ORDERS, make_orders(3))
+    await store(database, connection, ORDERS, make_orders(3))
     async with full_disk(database, store_url, connection):
         with pytest.raises(StoreUnavailable, match=r"full|space"):
-            await store(database, connection.key, ORDERS, make_orders(400, seed=9))
+            await store(database, connection, ORDERS, make_orders(400, seed=9))
         assert (await client.get("/cart/orders")).json()["total_count"] == 3
-    await store(database, connection.key, ORDERS, make_orders(400, seed=9))
+    await store(database, connection, ORDERS, make_orders(400, seed=9))
     assert (await client.get("/cart/orders")).json()["total_count"] == 403
 
 

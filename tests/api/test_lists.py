@@ -13,7 +13,7 @@ from reference import expected_ids
 from unicart.contract.filters import Kind
 from unicart.contract.resources import ORDERS, RESOURCES
 from unicart.store import tenants
-from unicart.store.database import Database
+from unicart.store.database import Database, StoreUnavailable
 from unicart.store.secrets import Vault
 from unicart.store.tenants import Organization
 
@@ -187,6 +187,16 @@ async def test_ndjson_streams_everything_that_matches(client: httpx2.AsyncClient
         assert [order["id"] for order in lines] == expected_ids(documents, filters)
         assert all(order == documents[order["id"]] for order in lines)
     assert (await client.get("/cart/orders", params={"status": "bad"}, headers=NDJSON)).status_code == 422
+
+
+async def test_a_stream_that_cannot_begin_is_a_503(client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def locked(*_: Any) -> None:
+        raise StoreUnavailable("The database is locked.")
+
+    monkeypatch.setattr("unicart.api.records.Walk.page", locked)
+    answer = await client.get("/cart/orders", headers=NDJSON)
+    assert answer.status_code == 503
+    assert answer.json() == {"error": "The database is locked.", "origin": "trackstar"}
 
 
 @pytest.mark.parametrize("accept", ["application/json", "application/x-ndjson"])

@@ -9,6 +9,7 @@ import typer
 
 from unicart.cli import app
 from unicart.connectors.registry import connector, connector_names
+from unicart.contract.events import EVENT_TYPES
 from unicart.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -66,6 +67,12 @@ def test_commands_in_the_readme_exist() -> None:
             else set()
         )
         assert set(re.findall(r"--[a-z-]+", line)) <= known[words[0]] | extra, line
+
+
+def test_every_event_is_documented() -> None:
+    text = (ROOT / "docs/events.md").read_text()
+    for name in EVENT_TYPES:
+        assert f"`{name}`" in text
 
 
 def test_every_connector_is_in_the_readme() -> None:

@@ -19,7 +19,9 @@ pytestmark = pytest.mark.anyio
 
 async def save(database: Database, connection: Connection, orders: list[Order], now: int) -> Saved:
     async with database.write() as transaction:
-        return await records.save(transaction, connection.key, ORDERS, [records.prepare(o) for o in orders], now)
+        return await records.save(
+            transaction, connection, ORDERS, [records.prepare(o) for o in orders], now, announced=False
+        )
 
 
 async def read(database: Database, connection: Connection, id: str) -> dict[str, object]:
@@ -41,7 +43,7 @@ async def test_a_change_keeps_our_first_time_and_the_tags(database: Database, co
     (order,) = make_orders(1)
     await save(database, connection, [order], STORED)
     async with database.write() as transaction:
-        await records.set_tags(transaction, connection.key, ORDERS, order.id, ["vip"], STORED + 5)
+        await records.set_tags(transaction, connection, ORDERS, order.id, ["vip"], STORED + 5)
     changed = msgspec.structs.replace(order, raw_status="paid")
     assert await save(database, connection, [changed], STORED + 9) == Saved(updated=1)
     stored = await read(database, connection, order.id)
@@ -72,7 +74,7 @@ async def test_a_transaction_that_fails_leaves_nothing(database: Database, conne
     async def fail_midway() -> None:
         async with database.write() as transaction:
             prepared = [records.prepare(order) for order in orders]
-            await records.save(transaction, connection.key, ORDERS, prepared, STORED)
+            await records.save(transaction, connection, ORDERS, prepared, STORED, announced=False)
             raise RuntimeError("midway")
 
     with pytest.raises(RuntimeError, match="midway"):

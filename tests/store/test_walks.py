@@ -38,7 +38,7 @@ async def walk_ids(
 
 
 async def test_every_filter_alone_and_with_others(database: Database, connection: Connection) -> None:
-    documents = await fill(database, connection.key, COUNT)
+    documents = await fill(database, connection, COUNT)
     generator = random.Random(7)
     for field, operator in SHAPES:
         for others in (0, 0, 1, 2):
@@ -52,7 +52,7 @@ async def test_every_filter_alone_and_with_others(database: Database, connection
 
 @pytest.mark.parametrize("limit", [1, 7, 100])
 async def test_pages_of_any_size_join_to_the_whole(database: Database, connection: Connection, limit: int) -> None:
-    documents = await fill(database, connection.key, 200)
+    documents = await fill(database, connection, 200)
     numbers = ("order_number[in]", ",".join(f"#{number}" for number in range(1050, 1150)))
     for parameters in ([], [("status[in]", "open,fulfilled,exception")], [("status[neq]", "open")], [numbers]):
         expected = expected_ids(documents, parameters)
@@ -72,19 +72,19 @@ async def test_a_connection_never_sees_another(database: Database, connection: C
         private_network=False,
     )
     mine, theirs = make_orders(50, seed=1), make_orders(50, seed=2)
-    await store(database, connection.key, ORDERS, mine)
-    await store(database, other.key, ORDERS, theirs)
+    await store(database, connection, ORDERS, mine)
+    await store(database, other, ORDERS, theirs)
     foreign = theirs[0].id
     assert set(await walk_ids(database, connection, [], 10, True)) == {order.id for order in mine}
     assert await walk_ids(database, connection, [("ids[in]", foreign)], 10, False) == []
     assert await records.one(database, connection.key, ORDERS, foreign) is None
     async with database.write() as transaction:
-        assert await records.set_tags(transaction, connection.key, ORDERS, foreign, ["x"], STORED) is None
+        assert await records.set_tags(transaction, connection, ORDERS, foreign, ["x"], STORED) is None
 
 
 async def test_a_walk_during_writes_skips_nothing_that_was_there(database: Database, connection: Connection) -> None:
     content = make_orders(400)
-    await store(database, connection.key, ORDERS, content)
+    await store(database, connection, ORDERS, content)
     generator = random.Random(3)
     for parameters in ([], [("updated_date[gte]", "2020-01-01T00:00:00Z")], [("status[in]", "open,processing")]):
         query = ORDERS.filters.parse(parameters)
@@ -102,14 +102,14 @@ async def test_a_walk_during_writes_skips_nothing_that_was_there(database: Datab
                 msgspec.structs.replace(order, updated_date=moment(2_000_000_000 + number), raw_status=str(number))
                 for order in touched
             ]
-            await store(database, connection.key, ORDERS, newer, STORED + 1000 + number)
+            await store(database, connection, ORDERS, newer, STORED + 1000 + number)
             extra = msgspec.structs.replace(content[0], id=f"new {parameters} {number}")
-            await store(database, connection.key, ORDERS, [extra], STORED + 1000 + number)
+            await store(database, connection, ORDERS, [extra], STORED + 1000 + number)
         assert matching <= seen
 
 
 async def test_streaming_batches_hold_every_match_once(database: Database, connection: Connection) -> None:
-    documents = await fill(database, connection.key, 300)
+    documents = await fill(database, connection, 300)
     parameters = [("status[in]", "open,confirmed"), ("order_number[contains]", "1")]
     walk = Walk(database, connection.key, ORDERS, ORDERS.filters.parse(parameters))
     found = [msgspec.json.decode(document)["id"] async for batch in walk.batches(37) for document in batch]
@@ -117,7 +117,7 @@ async def test_streaming_batches_hold_every_match_once(database: Database, conne
 
 
 async def test_a_position_beyond_the_end_is_an_empty_page(database: Database, connection: Connection) -> None:
-    await store(database, connection.key, ORDERS, make_orders(5))
+    await store(database, connection, ORDERS, make_orders(5))
     walk = Walk(database, connection.key, ORDERS, ORDERS.filters.parse([]), Position(1 << 50, "z"))
     assert await walk.page(10) == await Walk(
         database, connection.key, ORDERS, ORDERS.filters.parse([("status", "other"), ("status[neq]", "other")])

@@ -19,7 +19,7 @@ from unicart.connectors.kit import (
     RequestRefused,
 )
 from unicart.contract.resources import ORDERS, Function
-from unicart.store import checkpoints, records
+from unicart.store import checkpoints, events, records
 from unicart.store.checkpoints import Checkpoint, SyncError
 from unicart.store.database import Database, StoreUnavailable
 from unicart.store.records import Saved
@@ -171,6 +171,40 @@ async def test_an_error_stands_on_the_connection_until_a_run_succeeds(
     platform.before = None
     await run(platform)
     assert await errors(database, connection) == []
+
+
+async def test_an_error_is_told_when_it_comes_changes_and_goes(
+    run: Run, database: Database, connection: Connection
+) -> None:
+    platform = ScriptedPlatform(THREE)
+    for error in ("down", "down", "still down", None):
+        failure = PlatformUnavailable(error, url="https://shop.example/orders") if error else None
+        platform.before = failing_before(1, failure) if failure else None
+        await run(platform)
+    told = [
+        msgspec.json.decode(event.body)
+        for event in (await events.read(database, connection.organization_id, None, 100)).events
+        if event.type.startswith("connection-error")
+    ]
+    assert [(event["event_type"], event["data"]["error_message"]) for event in told] == [
+        ("connection-error.created", "down"),
+        ("connection-error.updated", "still down"),
+        ("connection-error.deleted", "still down"),
+    ]
+    assert told[1]["previous_attributes"] == {"error_message": "down"}
+    assert told[0]["data"]["failed_url"] == "https://shop.example/orders"
+    assert told[0]["data"]["affected_endpoints"] == [{"endpoint": "GET /cart/orders", "preventing_sync": False}]
+
+
+async def test_a_first_sync_is_told_by_its_end_alone(run: Run, database: Database, connection: Connection) -> None:
+    await run(ScriptedPlatform(THREE))
+    await run(ScriptedPlatform([orders("1", changed=5, status="fulfilled"), orders("6")]))
+    found = (await events.read(database, connection.organization_id, None, 100)).events
+    assert [event.type for event in found] == [
+        "connection.historical-sync-completed",
+        "cart-order.updated",
+        "cart-order.created",
+    ]
 
 
 async def test_a_defect_of_a_connector_is_shown_and_loses_nothing(

@@ -3,7 +3,7 @@
 from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from unicart.api import docs, operations, records
+from unicart.api import docs, events, operations, records
 from unicart.api.authentication import Authenticator
 from unicart.api.gateway import Gateway
 from unicart.api.page_tokens import PageTokens
@@ -23,7 +23,12 @@ def create_app(database: Database, vault: Vault, settings: Settings) -> ASGIApp:
         rate_limiter=RateLimiter(settings.read_rate, settings.write_rate),
         page_tokens=PageTokens(vault.signing_key),
     )
-    routes: list[BaseRoute] = [*records.routes(services), *operations.routes(database), *docs.routes()]
+    routes: list[BaseRoute] = [
+        *records.routes(services),
+        *events.routes(services),
+        *operations.routes(database),
+        *docs.routes(),
+    ]
     router = Router(routes, redirect_slashes=False, default=_no_page)
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:

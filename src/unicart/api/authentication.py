@@ -44,12 +44,7 @@ class Authenticator:
         Raises:
             Unauthorized: a key or token is missing or unknown, or they belong to different organizations.
         """
-        key = token = b""
-        for name, value in headers:
-            if name == KEY_HEADER:
-                key = value
-            elif name == TOKEN_HEADER:
-                token = value
+        key, token = _credentials(headers)
         known = self._known.get((key, token))
         if known is not None and known.until > time.monotonic():
             return known.caller
@@ -59,15 +54,37 @@ class Authenticator:
         self._known[key, token] = _Known(caller, time.monotonic() + TRUSTED_SECONDS)
         return caller
 
-    async def _find(self, key: str, token: str) -> Caller:
+    async def key(self, headers: list[tuple[bytes, bytes]]) -> ApiKey:
+        """The key of a request that concerns a whole organization, and needs no access token.
+
+        Raises:
+            Unauthorized: it is missing or unknown.
+        """
+        return await self._find_key(_credentials(headers)[0].decode("latin-1"))
+
+    async def _find_key(self, key: str) -> ApiKey:
         if not key:
             raise Unauthorized("Missing API key. Send it in the x-trackstar-api-key header.")
-        known_key = await find_key(self._database, key)
-        if known_key is None:
+        known = await find_key(self._database, key)
+        if known is None:
             raise Unauthorized("Invalid API key.")
+        return known
+
+    async def _find(self, key: str, token: str) -> Caller:
+        known_key = await self._find_key(key)
         if not token:
             raise Unauthorized("Missing access token. Send it in the x-trackstar-access-token header.")
         connection = await find_connection_by_token(self._database, token)
         if connection is None or connection.organization_id != known_key.organization_id:
             raise Unauthorized("Invalid access token.")
         return Caller(known_key, connection)
+
+
+def _credentials(headers: list[tuple[bytes, bytes]]) -> tuple[bytes, bytes]:
+    key = token = b""
+    for name, value in headers:
+        if name == KEY_HEADER:
+            key = value
+        elif name == TOKEN_HEADER:
+            token = value
+    return key, token

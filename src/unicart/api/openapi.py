@@ -7,6 +7,7 @@ import msgspec
 from unicart import __version__
 from unicart.api.records import MAX_TAG_LENGTH, MAX_TAGS
 from unicart.contract.errors import ErrorBody
+from unicart.contract.events import EVENT_TYPES
 from unicart.contract.filters import MAX_LIMIT, MAX_VALUES, FilterField, Kind, Operator
 from unicart.contract.resources import RESOURCES, Resource
 
@@ -59,7 +60,8 @@ def document() -> Json:
         paths |= _paths(resource)
         name = resource.served.__name__
         schemas[f"{name}Page"] = _page_schema(name)
-    paths |= _operations()
+    paths |= _events() | _operations()
+    schemas |= {"Event": _event_schema(), "EventPage": _event_page_schema()}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -72,7 +74,10 @@ def document() -> Json:
         "tags": [
             {"name": resource.name, "description": f"The {resource.name} of a connection."} for resource in RESOURCES
         ]
-        + [{"name": "operations", "description": "Health, readiness, metrics and this document."}],
+        + [
+            {"name": "events", "description": "What changed, in order."},
+            {"name": "operations", "description": "Health, readiness, metrics and this document."},
+        ],
         "security": [{"api_key": [], "access_token": []}],
         "paths": paths,
         "components": {
@@ -271,6 +276,94 @@ def _page_schema(record: str) -> Json:
                 "description": "Pass it as page_token to get the next page; null when nothing is left.",
             },
             "total_count": {"type": "integer", "description": "The number of items in this response."},
+        },
+    }
+
+
+def _events() -> Json:
+    cursor = {"type": "string", "pattern": "^(latest|[0-9]{1,18})$"}
+    types = _list_schema({"type": "string", "enum": list(EVENT_TYPES)})
+    parameters = [
+        *_header_parameters()[:1],
+        _query(
+            "after",
+            "The next_cursor of the page before. Without it, the oldest events that are kept come first; `latest` "
+            "begins with what happens from now on.",
+            cursor,
+            "latest",
+        ),
+        _query(
+            "limit",
+            "The maximum number of events to return.",
+            {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": MAX_LIMIT},
+            100,
+        ),
+        _query("event_type", "Only these types, comma-separated or repeated.", types, ["cart-order.updated"]),
+        _query("connection_id", "Only this connection.", {"type": "string", "minLength": 1}, "connection_id"),
+    ]
+    return {
+        "/events": {
+            "get": {
+                "operationId": "list_events",
+                "tags": ["events"],
+                "summary": "Follow what changes",
+                "description": "Every change of a record is one event, written in the change's own transaction. Events of "
+                "the organization come in order: keep next_cursor, and nothing is missed. With "
+                "`Accept: text/event-stream` they are sent as they happen; `Last-Event-ID` goes on where a stream ended.",
+                "security": [{"api_key": []}],
+                "parameters": parameters,
+                "responses": {
+                    "200": {
+                        "description": "A page of events, or a stream of them.",
+                        "headers": _headers(),
+                        "content": {
+                            "application/json": {"schema": _ref("EventPage")},
+                            "text/event-stream": {"schema": {"type": "string"}},
+                        },
+                    },
+                    **_errors("401", "422", "429", "503"),
+                },
+            }
+        }
+    }
+
+
+def _event_schema() -> Json:
+    text = {"type": "string"}
+    return {
+        "type": "object",
+        "required": [
+            "id",
+            "created_date",
+            "connection_id",
+            "integration_name",
+            "integration_type",
+            "event_type",
+            "data",
+        ],
+        "properties": {
+            "id": {**text, "description": "The event's own cursor, by which a repeated delivery is told."},
+            "created_date": {**text, "format": "date-time"},
+            "connection_id": text,
+            "integration_name": text,
+            "integration_type": {**text, "enum": ["cart"]},
+            "event_type": {**text, "enum": list(EVENT_TYPES)},
+            "data": {"type": "object", "description": "The record as it was served after the change."},
+            "previous_attributes": {
+                "type": "object",
+                "description": "The old values of what changed, by dot path; of updates and new shipments only.",
+            },
+        },
+    }
+
+
+def _event_page_schema() -> Json:
+    return {
+        "type": "object",
+        "required": ["data", "next_cursor"],
+        "properties": {
+            "data": {"type": "array", "items": _ref("Event")},
+            "next_cursor": {"type": "string", "description": "Pass it as `after` to go on, now or later."},
         },
     }
 

@@ -3,6 +3,7 @@
 import time
 
 import msgspec
+from starlette.types import Scope
 
 from unicart.contract.errors import RateLimited
 
@@ -30,10 +31,10 @@ class RateLimiter:
     def __init__(self, read_rate: int, write_rate: int) -> None:
         self._rates = {False: read_rate, True: write_rate}
         self._second = 0
-        self._counts: dict[tuple[int, bool], int] = {}
+        self._counts: dict[tuple[int | str, bool], int] = {}
 
-    def take(self, connection_key: int, write: bool) -> Allowance | None:
-        """Count one request; null without a limit."""
+    def take(self, caller: int | str, write: bool) -> Allowance | None:
+        """Count one request of a connection (its key) or of an API key (its id); null without a limit."""
         limit = self._rates[write]
         if not limit:
             return None
@@ -41,12 +42,19 @@ class RateLimiter:
         if second != self._second:
             self._second = second
             self._counts.clear()
-        count = self._counts.get((connection_key, write), 0) + 1
-        self._counts[connection_key, write] = count
+        count = self._counts.get((caller, write), 0) + 1
+        self._counts[caller, write] = count
         return Allowance(limit, max(limit - count, 0), second + 1, count > limit)
 
+    def admit(self, scope: Scope, caller: int | str, write: bool) -> None:
+        """Count a request, and tell its sender what is left.
 
-def enforce(allowance: Allowance | None) -> None:
-    """Raise `RateLimited` if the request was one too many."""
-    if allowance is not None and allowance.exceeded:
-        raise RateLimited(f"Rate limit of {allowance.limit} requests per second exceeded", retry_after=1)
+        Raises:
+            RateLimited: it was one too many.
+        """
+        allowance = self.take(caller, write)
+        if allowance is None:
+            return
+        scope["unicart.headers"] += allowance.headers()
+        if allowance.exceeded:
+            raise RateLimited(f"Rate limit of {allowance.limit} requests per second exceeded", retry_after=1)

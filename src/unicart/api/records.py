@@ -12,8 +12,8 @@ from starlette.types import Scope
 
 from unicart.api.authentication import Authenticator, Caller
 from unicart.api.page_tokens import PageTokens
-from unicart.api.rate_limit import RateLimiter, enforce
-from unicart.api.reply import Endpoint, NdjsonStream, Reply, header
+from unicart.api.rate_limit import RateLimiter
+from unicart.api.reply import NDJSON, Endpoint, Reply, Stream, accepts, lines
 from unicart.connectors.registry import connector
 from unicart.contract.common import Tag
 from unicart.contract.errors import InvalidRequest, NotFound, NotImplementedHere
@@ -61,7 +61,7 @@ class RecordRoutes:
         self._services = services
         self._query = lru_cache(maxsize=QUERIES)(self._read_query)
 
-    async def list(self, request: Request) -> Reply | NdjsonStream:
+    async def list(self, request: Request) -> Reply | Stream:
         """A page of records, or all of them as NDJSON."""
         scope = request.scope
         scope["unicart.route"] = self._resource.path
@@ -73,8 +73,8 @@ class RecordRoutes:
         if query.page_token is not None:
             after = tokens.read(query.page_token, connection.id, self._resource.name, sort)
         walk = Walk(self._services.database, connection.key, self._resource, query, after)
-        if _wants_ndjson(scope):
-            return NdjsonStream(walk.batches(STREAM_BATCH))
+        if accepts(scope, b"application/x-ndjson"):
+            return Stream(lines(walk.batches(STREAM_BATCH)), NDJSON)
         page = await walk.page(query.limit)
         token = b"null"
         if page.next is not None:
@@ -107,7 +107,7 @@ class RecordRoutes:
             raise self._not_found(id)
         async with self._services.database.write() as transaction:
             document = await records.set_tags(
-                transaction, caller.connection.key, self._resource, id, tags, int(time.time())
+                transaction, caller.connection, self._resource, id, tags, int(time.time())
             )
         if document is None:
             raise self._not_found(id)
@@ -116,10 +116,7 @@ class RecordRoutes:
 
     async def _admit(self, scope: Scope, write: bool) -> Caller:
         caller = await self._services.authenticator.caller(scope["headers"])
-        allowance = self._services.rate_limiter.take(caller.connection.key, write)
-        if allowance is not None:
-            scope["unicart.headers"] += allowance.headers()
-            enforce(allowance)
+        self._services.rate_limiter.admit(scope, caller.connection.key, write)
         facts = connector(caller.connection.integration_name).facts
         if self._resource.function not in facts.functions:
             raise NotImplementedHere(
@@ -128,7 +125,7 @@ class RecordRoutes:
         return caller
 
     def _read_query(self, query_string: bytes) -> ListQuery:
-        return self._resource.filters.parse(_parameters(query_string))
+        return self._resource.filters.parse(parameters(query_string))
 
     def _not_found(self, id: str) -> NotFound:
         return NotFound(f"{self._resource.singular.capitalize()} not found", id=id)
@@ -144,16 +141,13 @@ def _envelope(documents: list[bytes], token: bytes) -> bytes:
     return b",".join(documents)
 
 
-def _wants_ndjson(scope: Scope) -> bool:
-    return b"application/x-ndjson" in header(scope, b"accept").lower()
-
-
-def _parameters(query_string: bytes) -> list[tuple[str, str]]:
+def parameters(query_string: bytes) -> list[tuple[str, str]]:
+    """The decoded parameters of a query string, in order."""
     return parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
 
 
 def _no_parameters(scope: Scope) -> None:
-    given = _parameters(scope["query_string"])
+    given = parameters(scope["query_string"])
     if given:
         raise InvalidRequest("query", {name: ["is not a known parameter"] for name, _ in given})
 

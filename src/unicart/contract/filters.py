@@ -111,9 +111,9 @@ class FilterSet:
         for name, values in given.items():
             try:
                 if name == "limit":
-                    limit = parse_limit(_single(values))
+                    limit = parse_limit(single(values))
                 elif name == "page_token":
-                    page_token = _text(_single(values))
+                    page_token = plain(single(values))
                 else:
                     conditions.append(self._condition(name, values))
             except ValueError as error:
@@ -126,7 +126,7 @@ class FilterSet:
         if name not in self._parameters:
             raise ValueError(self._unknown(name))
         field, operator = self._parameters[name]
-        texts = split_list(values) if field.takes_list(operator) else [_single(values)]
+        texts = split_list(values) if field.takes_list(operator) else [single(values)]
         return Condition(field, operator, tuple(_parse_value(field, text) for text in texts))
 
     def _unknown(self, name: str) -> str:
@@ -165,12 +165,17 @@ def split_list(values: list[str]) -> list[str]:
 
 def _parse_ids(values: list[str]) -> tuple[str, ...]:
     try:
-        return tuple(_text(text) for text in split_list(values))
+        return tuple(plain(text) for text in split_list(values))
     except ValueError as error:
         raise InvalidRequest("query", {"ids[in]": [str(error)]}) from None
 
 
-def _single(values: list[str]) -> str:
+def single(values: list[str]) -> str:
+    """The value of a parameter that may be given once.
+
+    Raises:
+        ValueError: it is given more often.
+    """
     if len(values) > 1:
         raise ValueError("must be given only once")
     return values[0]
@@ -181,10 +186,15 @@ def _parse_value(field: FilterField, text: str) -> str | int:
         return parse_date(text)
     if field.kind is Kind.ENUM and text not in field.values:
         raise ValueError(f"must be one of: {', '.join(field.values)}")
-    return _text(text)
+    return plain(text)
 
 
-def _text(text: str) -> str:
+def plain(text: str) -> str:
+    """A text that a database can look for.
+
+    Raises:
+        ValueError: it is empty, or holds a NUL character.
+    """
     if not text:
         raise ValueError("must not be empty")
     if "\x00" in text:

@@ -3,14 +3,19 @@
 A cursor is written in the same transaction as the page it covers. A lease gives each connection and function to one run.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import msgspec
 from sqlalchemy import bindparam, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from unicart.store.database import Database, Transaction
+from unicart.contract.common import format_date
+from unicart.contract.events import ERROR_CREATED, ERROR_DELETED, ERROR_UPDATED, Event, of_connection
+from unicart.contract.resources import BY_FUNCTION, Function
+from unicart.store import events
+from unicart.store.database import Database, Row, Transaction
 from unicart.store.tables import checkpoints, connection_errors, quarantine
+from unicart.store.tenants import Connection
 
 
 class LeaseLost(Exception):
@@ -31,11 +36,12 @@ class Checkpoint(msgspec.Struct, frozen=True):
 
 
 class SyncError(msgspec.Struct, frozen=True):
-    """Why a function of a connection last failed."""
+    """Why a function of a connection last failed, and at which URL of the platform, if it was there."""
 
     function: str
     message: str
     detail: str
+    url: str
     preventing_sync: bool
     first_seen: int
     last_seen: int
@@ -109,8 +115,20 @@ async def advance(
         raise LeaseLost(function)
 
 
-async def release(database: Database, connection_key: int, function: str, owner: str, *, finished: int | None) -> None:
-    """End a run: give the lease back, and if it is ``finished`` (epoch seconds), begin a new increment next time."""
+async def release(
+    database: Database,
+    connection: Connection,
+    function: str,
+    owner: str,
+    *,
+    finished: int | None,
+    told: Sequence[Event] = (),
+) -> None:
+    """End a run: give the lease back, and if it is ``finished`` (epoch seconds), begin a new increment next time.
+
+    The events of the end are ``told``, unless another run has taken over.
+    """
+    connection_key = connection.key
     values: dict[str, object] = {"lease_owner": None, "lease_until": 0}
     if finished is not None:
         values |= {
@@ -119,12 +137,16 @@ async def release(database: Database, connection_key: int, function: str, owner:
             "first_finished": func.coalesce(_c.first_finished, finished),
         }
     async with database.write() as transaction:
-        await transaction.execute(
+        held = await transaction.execute(
             update(checkpoints)
             .where(_c.connection_key == connection_key, _c.function == function, _c.lease_owner == owner)
             .values(**values)
+            .returning(_c.function)
         )
-        if finished is not None:
+        if held and finished is not None:
+            mended = await _error(transaction, connection_key, function)
+            news = [*told, *([_told(connection, ERROR_DELETED, mended)] if mended else [])]
+            await events.put(transaction, connection, news, finished)
             e = connection_errors.c
             await transaction.execute(
                 delete(connection_errors).where(e.connection_key == connection_key, e.function == function)
@@ -141,18 +163,50 @@ async def forget(database: Database, connection_key: int, function: str) -> None
         )
 
 
-async def record_error(
-    database: Database, connection_key: int, function: str, message: str, detail: str, preventing_sync: bool, now: int
-) -> None:
-    """Show an error on the connection; it keeps the time at which it was first seen."""
+async def record_error(database: Database, connection: Connection, error: SyncError) -> None:
+    """Show an error on the connection; it keeps the time at which one was first seen there. What is new in it is told."""
     insert = postgresql.insert if database.dialect == "postgresql" else sqlite.insert
-    changed = {"message": message, "detail": detail, "preventing_sync": preventing_sync, "last_seen": now}
-    values = {"connection_key": connection_key, "function": function, "first_seen": now, **changed}
+    values = {"connection_key": connection.key, **msgspec.structs.asdict(error)}
+    changed = {
+        name: value for name, value in values.items() if name not in ("connection_key", "function", "first_seen")
+    }
     statement = insert(connection_errors).values(**values)
     async with database.write() as transaction:
+        old = await _error(transaction, connection.key, error.function)
         await transaction.execute(
             statement.on_conflict_do_update(index_elements=["connection_key", "function"], set_=changed)
         )
+        if old is None:
+            await events.put(transaction, connection, [_told(connection, ERROR_CREATED, error)], error.last_seen)
+        elif (old.message, old.preventing_sync) != (error.message, error.preventing_sync):
+            now = msgspec.structs.replace(error, first_seen=old.first_seen)
+            told = _told(connection, ERROR_UPDATED, now, {"error_message": old.message})
+            await events.put(transaction, connection, [told], error.last_seen)
+
+
+async def _error(transaction: Transaction, connection_key: int, function: str) -> SyncError | None:
+    c = connection_errors.c
+    query = select(*(c[name] for name in _columns(SyncError)))
+    rows = await transaction.execute(query.where(c.connection_key == connection_key, c.function == function))
+    return _sync_error(rows[0]) if rows else None
+
+
+def _sync_error(row: Row) -> SyncError:
+    return msgspec.convert(dict(zip(_columns(SyncError), tuple(row), strict=True)), SyncError, strict=False)
+
+
+def _told(connection: Connection, type: str, error: SyncError, previous: dict[str, object] | None = None) -> Event:
+    endpoint = f"GET {BY_FUNCTION[Function(error.function)].path}"
+    data: dict[str, object] = {
+        "failed_url": error.url or None,
+        "affected_endpoints": [{"endpoint": endpoint, "preventing_sync": error.preventing_sync}],
+        "integration_name": connection.integration_name,
+        "error_message": error.message,
+        "created_date": format_date(error.first_seen),
+        "updated_date": format_date(error.last_seen),
+        "last_seen": format_date(error.last_seen),
+    }
+    return of_connection(connection.id, connection.integration_name, type, data, previous)
 
 
 async def list_errors(database: Database, connection_key: int) -> list[SyncError]:
@@ -160,7 +214,7 @@ async def list_errors(database: Database, connection_key: int) -> list[SyncError
     c = connection_errors.c
     query = select(*(c[name] for name in _columns(SyncError))).where(c.connection_key == connection_key)
     rows = await database.execute(query.order_by(c.function))
-    return [msgspec.convert(dict(zip(_columns(SyncError), row, strict=True)), SyncError, strict=False) for row in rows]
+    return [_sync_error(row) for row in rows]
 
 
 async def put_quarantined(

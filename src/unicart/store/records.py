@@ -8,12 +8,15 @@ from sqlalchemy import Insert, Select, Table, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from unicart.contract.common import Tag, encode, tag_text
+from unicart.contract.events import Event, of_change
 from unicart.contract.orders import Order
 from unicart.contract.resources import Record, Resource
+from unicart.store import events
 from unicart.store.database import Database, Transaction
 from unicart.store.documents import Stamp, content, document, tags_text
 from unicart.store.statements import Statement
 from unicart.store.tables import NO_CUSTOMER, RECORDS, orders, record_tags
+from unicart.store.tenants import Connection
 
 KEYED_TEXTS = ("id", "status", "warehouse_customer_id", "order_number")
 
@@ -69,13 +72,20 @@ def prepare(record: Record) -> Prepared:
 
 
 async def save(
-    transaction: Transaction, connection_key: int, resource: Resource, records: Sequence[Prepared], now: int
+    transaction: Transaction,
+    connection: Connection,
+    resource: Resource,
+    records: Sequence[Prepared],
+    now: int,
+    *,
+    announced: bool,
 ) -> Saved:
     """Store those of ``records`` that are new or changed; ``now`` (epoch seconds) becomes their time of change.
 
     Bytes equal to the stored ones are no change, and a record that is older on the platform than our copy never
-    overwrites it. If an id comes twice, the later one counts.
+    overwrites it. If an id comes twice, the later one counts. Each change is told by events, if it is ``announced``.
     """
+    connection_key = connection.key
     saved = Saved()
     latest = {record.columns["id"]: record for record in records}
     if not latest:
@@ -84,6 +94,7 @@ async def save(
     stored = await _stored(transaction, connection_key, resource, list(latest))
     rows: list[dict[str, Any]] = []
     moved: list[tuple[str, int, int]] = []
+    told: list[Event] = []
     for id, record in latest.items():
         old = stored.get(id)
         stamp = Stamp("[]", now, now)
@@ -99,6 +110,8 @@ async def save(
             if old.created != record.columns["created"] and old.tags != "[]":
                 moved.append((id, old.created, record.columns["created"]))
         rows.append(_row(connection_key, record, stamp))
+        if announced:
+            told += _told(connection, resource, old.doc if old else None, rows[-1]["doc"])
     saved.created = sum(row["id"] not in stored for row in rows)
     saved.updated = len(rows) - saved.created
     if rows:
@@ -110,13 +123,19 @@ async def save(
             .values(created=bindparam("moved_to")),
             moved_to=created,
         )
+    await events.put(transaction, connection, told, now)
     return saved
 
 
+def _told(connection: Connection, resource: Resource, old: bytes | None, new: bytes) -> list[Event]:
+    return of_change(connection.id, connection.integration_name, resource, old, new)
+
+
 async def set_tags(
-    transaction: Transaction, connection_key: int, resource: Resource, id: str, tags: Sequence[Tag], now: int
+    transaction: Transaction, connection: Connection, resource: Resource, id: str, tags: Sequence[Tag], now: int
 ) -> bytes | None:
     """Replace the tags of a record, and return its document; null if there is no such record."""
+    connection_key = connection.key
     await _lock(transaction, connection_key)
     old = (await _stored(transaction, connection_key, resource, [id])).get(id)
     if old is None:
@@ -144,6 +163,7 @@ async def set_tags(
     ]
     if rows:
         await transaction.run_many(transaction.database.compile(record_tags.insert()), rows)
+    await events.put(transaction, connection, _told(connection, resource, old.doc, doc), now)
     return doc
 
 
@@ -229,6 +249,16 @@ async def one(database: Database, connection_key: int, resource: Resource, id: s
     )
     rows = await database.fetch(statement, {"tenant": connection_key, "record": id})
     return rows[0][0] if rows else None
+
+
+async def date_range(database: Database, connection_key: int, resource: Resource) -> tuple[int, int] | None:
+    """The creation dates of the oldest and the newest record; null if there is none."""
+    c = RECORDS[resource.name].c
+    found = []
+    for order in (c.created.asc(), c.created.desc()):
+        query = select(c.created).where(c.connection_key == connection_key).order_by(order).limit(1)
+        found += [row[0] for row in await database.execute(query)]
+    return (found[0], found[1]) if found else None
 
 
 async def warehouse_customers(database: Database, connection_key: int) -> list[str]:

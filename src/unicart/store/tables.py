@@ -32,6 +32,7 @@ organizations = Table(
     Column("id", Name, primary_key=True),
     Column("name", Text, nullable=False, unique=True),
     Column("created", BigInteger, nullable=False),
+    Column("events_pruned", BigInteger, nullable=False, server_default="0"),
 )
 
 api_keys = Table(
@@ -77,6 +78,19 @@ checkpoints = Table(
     PrimaryKeyConstraint("connection_key", "function"),
 )
 
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("connection_key", Integer, ForeignKey("connections.connection_key", ondelete="CASCADE"), nullable=False),
+    Column("function", Name, nullable=False),
+    Column("every", Integer, nullable=False),
+    Column("paused", Boolean, nullable=False),
+    Column("due", BigInteger, nullable=False),
+    Column("failures", Integer, nullable=False),
+    PrimaryKeyConstraint("connection_key", "function"),
+    Index("ix_schedules_due", "due"),
+)
+
 connection_errors = Table(
     "connection_errors",
     metadata,
@@ -84,6 +98,7 @@ connection_errors = Table(
     Column("function", Name, nullable=False),
     Column("message", Text, nullable=False),
     Column("detail", Text, nullable=False),
+    Column("url", Text, nullable=False),
     Column("preventing_sync", Boolean, nullable=False),
     Column("first_seen", BigInteger, nullable=False),
     Column("last_seen", BigInteger, nullable=False),
@@ -112,6 +127,22 @@ record_tags = Table(
     Column("created", BigInteger, nullable=False),
     Column("id", Name, nullable=False),
     PrimaryKeyConstraint("connection_key", "resource", "tag", "created", "id"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("organization_id", Name, nullable=False),
+    Column("connection_id", Name, nullable=False),
+    Column("type", Name, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("ix_events_organization", "organization_id", "id"),
+    Index("ix_events_type", "organization_id", "type", "id"),
+    Index("ix_events_connection", "organization_id", "connection_id", "id"),
+    Index("ix_events_connection_type", "organization_id", "connection_id", "type", "id"),
+    sqlite_autoincrement=True,
 )
 
 

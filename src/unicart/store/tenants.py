@@ -143,7 +143,7 @@ async def add_connection(
 
 
 _c = connections.c
-_COLUMNS = (
+COLUMNS = (
     _c.connection_key,
     _c.id,
     _c.organization_id,
@@ -155,14 +155,15 @@ _COLUMNS = (
 )
 
 
-def _connection(row: Row) -> Connection:
-    return msgspec.convert(dict(zip(Connection.__struct_fields__, row, strict=True)), Connection, strict=False)
+def read_connection(row: Row) -> Connection:
+    """The connection of a row of `COLUMNS`."""
+    return msgspec.convert(dict(zip(Connection.__struct_fields__, tuple(row), strict=True)), Connection, strict=False)
 
 
 async def find_connection(database: Database, id: str) -> Connection | None:
     """The connection with the public ``id``."""
-    rows = await database.execute(select(*_COLUMNS).where(_c.id == id))
-    return _connection(tuple(rows[0])) if rows else None
+    rows = await database.execute(select(*COLUMNS).where(_c.id == id))
+    return read_connection(rows[0]) if rows else None
 
 
 async def find_connection_by_token(database: Database, token: str) -> Connection | None:
@@ -170,20 +171,20 @@ async def find_connection_by_token(database: Database, token: str) -> Connection
     hash = hash_secret(token)
     statement = database.prepared(
         "find_connection_by_token",
-        lambda: select(_c.token_hash, *_COLUMNS).where(_c.token_hash == bindparam("wanted")),
+        lambda: select(_c.token_hash, *COLUMNS).where(_c.token_hash == bindparam("wanted")),
     )
     rows = await database.fetch(statement, {"wanted": hash})
     if not rows or not hmac.compare_digest(rows[0][0], hash):
         return None
-    return _connection(tuple(rows[0])[1:])
+    return read_connection(tuple(rows[0])[1:])
 
 
 async def list_connections(database: Database, organization_id: str | None = None) -> list[Connection]:
     """All connections, of one organization or of all, oldest first."""
-    query = select(*_COLUMNS).order_by(_c.created, _c.connection_key)
+    query = select(*COLUMNS).order_by(_c.created, _c.connection_key)
     if organization_id is not None:
         query = query.where(_c.organization_id == organization_id)
-    return [_connection(tuple(row)) for row in await database.execute(query)]
+    return [read_connection(row) for row in await database.execute(query)]
 
 
 async def read_credentials(database: Database, vault: Vault, connection: Connection) -> dict[str, str]:

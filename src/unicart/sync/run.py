@@ -12,10 +12,12 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from unicart.connectors.kit import Connector, ConnectorError, Pull, RawPage, fingerprint
+from unicart.connectors.kit import Connector, ConnectorError, Pull, RateLimitedByPlatform, RawPage, fingerprint
+from unicart.contract.common import format_date
+from unicart.contract.events import HISTORICAL_SYNC_COMPLETED, Event, of_connection
 from unicart.contract.resources import BY_FUNCTION, Function
 from unicart.store import checkpoints, records
-from unicart.store.checkpoints import LeaseLost
+from unicart.store.checkpoints import LeaseLost, SyncError
 from unicart.store.database import Database, StoreUnavailable
 from unicart.store.records import Prepared, Saved
 from unicart.store.tenants import Connection
@@ -27,7 +29,10 @@ LARGE_LOAD = 1000
 
 
 class Progress(msgspec.Struct):
-    """How far a run is. ``total`` is the platform's word on how many raw records there are, if it says."""
+    """How far a run is. ``total`` is the platform's word on how many raw records there are, if it says.
+
+    ``retry_after`` is how many seconds the platform asks us to stay away, where that is its ``error``.
+    """
 
     function: Function
     pulled: int = 0
@@ -35,6 +40,7 @@ class Progress(msgspec.Struct):
     quarantined: int = 0
     saved: Saved = msgspec.field(default_factory=Saved)
     error: str | None = None
+    retry_after: float | None = None
     busy: bool = False
 
 
@@ -59,43 +65,52 @@ async def sync_function(
     if state is None:
         progress.busy = True
         return progress
-    run = _Run(database, connection, platform, function, owner, progress, report)
+    first = state.first_finished is None
+    # What a first sync pulls is not news.
+    run = _Run(database, connection, platform, function, owner, progress, report, announced=not first)
     finished: int | None = None
+    told: list[Event] = []
     try:
         await run.pull(Pull(cursor=state.cursor, interrupted=state.interrupted))
+        if first:
+            told.append(await _completed(database, connection, function))
         finished = int(time.time())
         if progress.saved.created >= LARGE_LOAD:
             await database.refresh_statistics()
     except LeaseLost:
-        progress.error = "Another run took this function over."
+        progress.error = "Another run took this function over, or the connection was removed."
         return progress
     except ConnectorError as error:
-        await _fail(database, connection, function, progress, error.message, error.detail, error.blocking)
+        if isinstance(error, RateLimitedByPlatform):
+            progress.retry_after = error.retry_after
+        await _fail(database, connection, function, progress, error)
     except (StoreUnavailable, asyncio.CancelledError):
         raise
     except Exception as error:
         log.exception("sync of %s %s failed", connection.id, function.value)
         message = f"The {connection.integration_name} connector failed: {error!r}. This is a defect; please report it."
-        await _fail(database, connection, function, progress, message, repr(error), False)
+        await _fail(database, connection, function, progress, ConnectorError(message, repr(error)))
     finally:
         with contextlib.suppress(StoreUnavailable):
-            await checkpoints.release(database, connection.key, function.value, owner, finished=finished)
+            await checkpoints.release(database, connection, function.value, owner, finished=finished, told=told)
     return progress
 
 
+async def _completed(database: Database, connection: Connection, function: Function) -> Event:
+    resource = BY_FUNCTION[function]
+    dates = await records.date_range(database, connection.key, resource)
+    oldest, newest = map(format_date, dates) if dates else (None, None)
+    data = {"oldest_data_date": oldest, "newest_data_date": newest, "resource": resource.name}
+    return of_connection(connection.id, connection.integration_name, HISTORICAL_SYNC_COMPLETED, data)
+
+
 async def _fail(
-    database: Database,
-    connection: Connection,
-    function: Function,
-    progress: Progress,
-    message: str,
-    detail: str,
-    blocking: bool,
+    database: Database, connection: Connection, function: Function, progress: Progress, error: ConnectorError
 ) -> None:
-    progress.error = message
-    await checkpoints.record_error(
-        database, connection.key, function.value, message, detail, blocking, int(time.time())
-    )
+    progress.error = error.message
+    now = int(time.time())
+    shown = SyncError(function.value, error.message, error.detail, error.url, error.blocking, now, now)
+    await checkpoints.record_error(database, connection, shown)
 
 
 class _Run:
@@ -110,7 +125,10 @@ class _Run:
         owner: str,
         progress: Progress,
         report: Report,
+        *,
+        announced: bool,
     ) -> None:
+        self._announced = announced
         self._database = database
         self._connection = connection
         self._platform = platform
@@ -132,11 +150,15 @@ class _Run:
         now = int(time.time())
         key, function = self._connection.key, self._function.value
         async with self._database.write() as transaction:
-            saved = await records.save(transaction, key, self._resource, [p for _, p in mapped], now)
+            # First, so that a run that has lost its lease, or its connection, writes nothing.
+            await checkpoints.advance(transaction, key, function, self._owner, page.cursor, now + LEASE_SECONDS)
+            content = [prepared for _, prepared in mapped]
+            saved = await records.save(
+                transaction, self._connection, self._resource, content, now, announced=self._announced
+            )
             for raw_key, raw, reason in refused:
                 await checkpoints.put_quarantined(transaction, key, function, raw_key, reason, raw, now)
             await checkpoints.clear_quarantined(transaction, key, function, {raw_key for raw_key, _ in mapped})
-            await checkpoints.advance(transaction, key, function, self._owner, page.cursor, now + LEASE_SECONDS)
         self._progress.saved.add(saved)
         self._progress.pulled += len(page.records)
         self._progress.quarantined += len(refused)

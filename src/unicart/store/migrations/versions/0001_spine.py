@@ -91,6 +91,7 @@ def _create_sync_tables() -> None:
         _column("function", NAME),
         _column("message", sa.Text()),
         _column("detail", sa.Text()),
+        _column("url", sa.Text()),
         _column("preventing_sync", sa.Boolean()),
         _column("first_seen", sa.BigInteger()),
         _column("last_seen", sa.BigInteger()),

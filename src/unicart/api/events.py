@@ -1,0 +1,150 @@
+"""The change feed: events in order, a page at a time or as server-sent events while they happen."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import msgspec
+from starlette.requests import Request
+from starlette.routing import Route
+
+from unicart.api.records import Services, parameters
+from unicart.api.reply import EVENT_STREAM, Endpoint, Reply, Stream, accepts, header
+from unicart.contract.common import format_date
+from unicart.contract.errors import InvalidRequest
+from unicart.contract.events import EVENT_TYPES
+from unicart.contract.filters import MAX_LIMIT, parse_limit, plain, single, split_list
+from unicart.store import events
+from unicart.store.database import Database
+from unicart.store.events import CursorExpired, FeedPage, Stored
+
+LATEST = "latest"
+LARGEST = 2**63 - 1
+POLL = 0.5
+SILENT_POLLS = 30
+STREAM_PAGE = 100
+
+
+class EventQuery(msgspec.Struct, frozen=True):
+    """Which events, behind which cursor. Null is the oldest that is kept."""
+
+    after: int | None = None
+    latest: bool = False
+    limit: int = MAX_LIMIT
+    types: tuple[str, ...] = ()
+    connection_id: str | None = None
+
+
+def routes(services: Services) -> list[Route]:
+    """``/events``."""
+    return [Route("/events", Endpoint(EventRoutes(services).list), methods=["GET"])]
+
+
+class EventRoutes:
+    """The routes of the feed."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def list(self, request: Request) -> Reply | Stream:
+        """A page of events, or all that come, as server-sent events."""
+        scope = request.scope
+        scope["unicart.route"] = "/events"
+        key = await self._services.authenticator.key(scope["headers"])
+        self._services.rate_limiter.admit(scope, key.id, write=False)
+        query = read_query(parameters(scope["query_string"]))
+        database, organization = self._services.database, key.organization_id
+        if query.latest:
+            query = msgspec.structs.replace(query, after=await events.last(database, organization))
+        streamed = accepts(scope, b"text/event-stream")
+        if streamed and (resumed := header(scope, b"last-event-id")):
+            query = msgspec.structs.replace(query, after=_resumed(resumed.decode("latin-1")))
+        page = await _read(database, organization, query)
+        if streamed:
+            return Stream(_follow(database, organization, query, page), EVENT_STREAM, compressed=False)
+        return Reply(b'{"data":[%s],"next_cursor":"%d"}' % (b",".join(map(_written, page.events)), page.next))
+
+
+def read_query(pairs: list[tuple[str, str]]) -> EventQuery:
+    """The query of decoded parameters.
+
+    Raises:
+        InvalidRequest: naming every parameter that is unknown, malformed or given twice.
+    """
+    given: dict[str, list[str]] = {}
+    for name, value in pairs:
+        given.setdefault(name, []).append(value)
+    found: dict[str, object] = {}
+    problems: dict[str, list[str]] = {}
+    for name, values in given.items():
+        try:
+            found |= _parsed(name, values)
+        except ValueError as error:
+            problems[name] = [str(error)]
+    if problems:
+        raise InvalidRequest("query", problems)
+    return msgspec.convert(found, EventQuery)
+
+
+def _parsed(name: str, values: list[str]) -> dict[str, object]:
+    if name == "after":
+        value = single(values)
+        return {"latest": True} if value == LATEST else {"after": _number(value)}
+    if name == "limit":
+        return {"limit": parse_limit(single(values))}
+    if name == "connection_id":
+        return {"connection_id": plain(single(values))}
+    if name == "event_type":
+        types = split_list(values)
+        if not set(types) <= set(EVENT_TYPES):
+            raise ValueError(f"must be one of: {', '.join(EVENT_TYPES)}")
+        return {"types": tuple(types)}
+    raise ValueError("is not a known parameter")
+
+
+def _number(value: str) -> int:
+    if not (value.isascii() and value.isdigit() and len(value) < 20 and int(value) <= LARGEST):
+        raise ValueError(f"must be a next_cursor of this feed, or {LATEST}")
+    return int(value)
+
+
+def _resumed(value: str) -> int:
+    try:
+        return _number(value)
+    except ValueError as error:
+        raise InvalidRequest("headers", {"last-event-id": [str(error)]}) from None
+
+
+async def _read(database: Database, organization: str, query: EventQuery) -> FeedPage:
+    try:
+        return await events.read(
+            database, organization, query.after, query.limit, types=query.types, connection_id=query.connection_id
+        )
+    except CursorExpired:
+        message = f"is older than the oldest event that is kept. Walk the lists again, and go on from after={LATEST}"
+        raise InvalidRequest("query", {"after": [message]}) from None
+
+
+async def _follow(
+    database: Database, organization: str, query: EventQuery, page: FeedPage
+) -> AsyncGenerator[bytes, None]:
+    """Server-sent events from ``page`` on, with a comment now and then so that no proxy hangs up."""
+    yield b": follows\n\n"
+    silent = 0
+    query = msgspec.structs.replace(query, limit=STREAM_PAGE)
+    while True:
+        if page.events:
+            yield b"".join(map(_sent, page.events))
+            silent = 0
+        else:
+            await asyncio.sleep(POLL)
+            silent += 1
+            yield b": waits\n\n" if silent % SILENT_POLLS == 0 else b""
+        page = await _read(database, organization, msgspec.structs.replace(query, after=page.next))
+
+
+def _written(event: Stored) -> bytes:
+    return b'{"id":"%d","created_date":"%s",%s' % (event.id, format_date(event.created).encode(), event.body[1:])
+
+
+def _sent(event: Stored) -> bytes:
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (event.id, event.type.encode(), _written(event))

@@ -1,0 +1,114 @@
+"""Events: what they are called, what they hold, and how a change is told.
+
+The names and the envelope follow the Cart API's webhooks. ``previous_attributes`` is flat: the old value of each changed
+field under its path, whose parts are joined by dots (``ship_to_address.city``, ``line_items.0.quantity``). A list whose
+length changed is told whole.
+"""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from unicart.contract.common import encode
+from unicart.contract.resources import ORDERS, RESOURCES, Resource
+
+SHIPMENT_CREATED = "cart-order.cart-shipment.created"
+HISTORICAL_SYNC_COMPLETED = "connection.historical-sync-completed"
+ERROR_CREATED = "connection-error.created"
+ERROR_UPDATED = "connection-error.updated"
+ERROR_DELETED = "connection-error.deleted"
+UNTOLD = frozenset({"trackstar_updated_date"})
+"""What changes with every change."""
+
+_documents = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
+
+
+def created(resource: Resource) -> str:
+    """The type of the event of a new record."""
+    return f"cart-{resource.singular}.created"
+
+
+def updated(resource: Resource) -> str:
+    """The type of the event of a changed record."""
+    return f"cart-{resource.singular}.updated"
+
+
+EVENT_TYPES = (
+    *(name(resource) for resource in RESOURCES for name in (created, updated)),
+    SHIPMENT_CREATED,
+    HISTORICAL_SYNC_COMPLETED,
+    ERROR_CREATED,
+    ERROR_UPDATED,
+    ERROR_DELETED,
+)
+
+
+class Event(msgspec.Struct, frozen=True):
+    """An event before it is stored. ``body`` is the JSON of its envelope."""
+
+    type: str
+    body: bytes
+
+
+def of_change(
+    connection_id: str, integration_name: str, resource: Resource, old: bytes | None, new: bytes
+) -> list[Event]:
+    """The events of one changed record, whose documents are ``old`` (null for a new one) and ``new``."""
+
+    def event(type: str, previous: dict[str, Any] | None) -> Event:
+        return Event(type, _envelope(connection_id, integration_name, type, new, previous))
+
+    before = _documents.decode(old) if old is not None else None
+    if before is None:
+        events = [event(created(resource), None)]
+    else:
+        events = [event(updated(resource), previous_attributes(before, _documents.decode(new)))]
+    if resource is ORDERS and _new_shipments(before, new):
+        events.append(event(SHIPMENT_CREATED, {"shipments": before["shipments"] if before else []}))
+    return events
+
+
+def of_connection(
+    connection_id: str, integration_name: str, type: str, data: dict[str, Any], previous: dict[str, Any] | None = None
+) -> Event:
+    """An event of a connection itself."""
+    return Event(type, _envelope(connection_id, integration_name, type, encode(data), previous))
+
+
+def previous_attributes(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """The old values of the fields that differ, by path."""
+    found: dict[str, Any] = {}
+    _compare(old, new, "", found)
+    return {path: value for path, value in found.items() if path not in UNTOLD}
+
+
+def _compare(old: Any, new: Any, path: str, found: dict[str, Any]) -> None:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in {**old, **new}:
+            _compare(old.get(name), new.get(name), f"{path}.{name}" if path else name, found)
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for number, (before, after) in enumerate(zip(old, new, strict=True)):
+            _compare(before, after, f"{path}.{number}", found)
+    elif old != new:
+        found[path] = old
+
+
+def _new_shipments(old: dict[str, Any] | None, new: bytes) -> bool:
+    known = {shipment["shipment_id"] for shipment in old["shipments"]} if old else set()
+    return any(shipment["shipment_id"] not in known for shipment in _documents.decode(new)["shipments"])
+
+
+def _envelope(
+    connection_id: str, integration_name: str, type: str, data: bytes, previous: dict[str, Any] | None
+) -> bytes:
+    head = encode(
+        {
+            "connection_id": connection_id,
+            "integration_name": integration_name,
+            "integration_type": "cart",
+            "event_type": type,
+        }
+    )
+    tail = b"" if previous is None else b',"previous_attributes":' + encode(previous)
+    return b'%s,"data":%s%s}' % (head[:-1], data, tail)
