@@ -23,7 +23,6 @@ from unicart.store import records
 from unicart.store.database import Database
 from unicart.store.pages import Walk, sort_field
 
-STREAM_BATCH = 250
 MAX_BODY = 1 << 20
 MAX_TAGS = 100
 MAX_TAG_LENGTH = 255
@@ -74,7 +73,7 @@ class RecordRoutes:
             after = tokens.read(query.page_token, connection.id, self._resource.name, sort)
         walk = Walk(self._services.database, connection.key, self._resource, query, after)
         if accepts(scope, b"application/x-ndjson"):
-            return Stream(lines(walk.batches(STREAM_BATCH)), NDJSON)
+            return Stream(lines(walk.batches(self._services.database.stream_batch)), NDJSON)
         page = await walk.page(query.limit)
         token = b"null"
         if page.next is not None:

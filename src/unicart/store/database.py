@@ -52,6 +52,8 @@ class Database(ABC):
     """A store. Every method may raise `StoreUnavailable`."""
 
     dialect: str
+    stream_batch: int
+    """How many documents a stream asks for at a time: few enough to stay in a processor's cache, or worth a round trip."""
 
     def __init__(self) -> None:
         self._prepared: dict[Hashable, Statement] = {}

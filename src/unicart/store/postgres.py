@@ -54,6 +54,7 @@ class Postgres(Database):
     """The store in a PostgreSQL database."""
 
     dialect = "postgresql"
+    stream_batch = 1000
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         super().__init__()

@@ -62,6 +62,7 @@ class SQLite(Database):
     """The store in the file at ``path``."""
 
     dialect = "sqlite"
+    stream_batch = 250
 
     def __init__(self, path: str) -> None:
         super().__init__()
