@@ -73,6 +73,14 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
+@pytest.fixture(params=DATABASES)
+def fresh_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where an empty store is to be made, on each database in turn."""
+    if request.param == "postgresql":
+        return new_postgres_database(request.getfixturevalue("postgres"))
+    return f"sqlite:///{tmp_path / 'unicart.db'}"
+
+
 @pytest.fixture
 def settings(store_url: str, tmp_path: Path) -> Settings:
     return Settings(data_dir=str(tmp_path), database_url=store_url, read_rate=0, write_rate=0)

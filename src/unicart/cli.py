@@ -130,7 +130,6 @@ def worker_command(
     beside: Annotated[int | None, typer.Option(hidden=True, help="End when this parent process does.")] = None,
 ) -> None:
     """Sync every connection when it is due, until stopped. unicart serve runs one; more may share a PostgreSQL store."""
-
     event_days = read_settings().event_days
 
     async def work(database: Database, vault: Vault) -> None:

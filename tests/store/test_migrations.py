@@ -1,7 +1,6 @@
 """Migrations make exactly the schema that the code works with, from nothing and from every earlier version."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 from alembic import command
@@ -11,16 +10,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from conftest import DATABASES, new_postgres_database
 from unicart.store.migrate import MigrationFailed, config, migrate, sync_url
 from unicart.store.tables import metadata
-
-
-@pytest.fixture(params=DATABASES)
-def fresh_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "postgresql":
-        return new_postgres_database(request.getfixturevalue("postgres"))
-    return f"sqlite:///{tmp_path / 'unicart.db'}"
 
 
 def differences(url: str) -> list[object]:

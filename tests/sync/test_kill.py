@@ -8,23 +8,14 @@ from pathlib import Path
 
 import httpx2
 import msgspec
-import pytest
 from sqlalchemy import select
 
-from conftest import DATABASES, new_postgres_database
 from product import Unicart
 from unicart.store.database import open_database
 from unicart.store.tables import checkpoints
 
 ORDERS = 20_000
 KILLS = 6
-
-
-@pytest.fixture(params=DATABASES)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "postgresql":
-        return new_postgres_database(request.getfixturevalue("postgres"))
-    return f"sqlite:///{tmp_path / 'unicart.db'}"
 
 
 def cursor(url: str) -> str | None:
@@ -51,7 +42,8 @@ def lease_ends(url: str) -> None:
     asyncio.run(end())
 
 
-def test_runs_that_are_killed_add_up_to_the_whole_shop(url: str, tmp_path: Path) -> None:
+def test_runs_that_are_killed_add_up_to_the_whole_shop(fresh_url: str, tmp_path: Path) -> None:
+    url = fresh_url
     unicart = Unicart(tmp_path / "data", url)
     unicart.connect("sandbox", "--orders", str(ORDERS))
     generator = random.Random(4)

@@ -54,7 +54,7 @@ class Shops:
         async def opened(_: Database, __: Vault, connection: Connection) -> AsyncIterator[Connector]:
             yield self.platforms[connection.id]
 
-        return Worker(self._database, self._vault, clock=lambda: self.now, opened=opened)
+        return Worker(self._database, self._vault, event_days=30, clock=lambda: self.now, opened=opened)
 
     async def schedule(self, connection: Connection) -> Schedule:
         (found,) = await schedules.list_schedules(self._database, connection.key)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from typing import Literal
 
 import msgspec
 from starlette.requests import Request
@@ -12,12 +13,12 @@ from unicart.api.reply import EVENT_STREAM, Endpoint, Reply, Stream, accepts, he
 from unicart.contract.common import format_date
 from unicart.contract.errors import InvalidRequest
 from unicart.contract.events import EVENT_TYPES
-from unicart.contract.filters import MAX_LIMIT, parse_limit, plain, single, split_list
+from unicart.contract.filters import MAX_LIMIT, grouped, parse_limit, plain, read_each, single, split_list
 from unicart.store import events
 from unicart.store.database import Database
 from unicart.store.events import CursorExpired, FeedPage, Stored
 
-LATEST = "latest"
+LATEST: Literal["latest"] = "latest"
 LARGEST = 2**63 - 1
 POLL = 0.5
 SILENT_POLLS = 30
@@ -25,12 +26,11 @@ STREAM_PAGE = 100
 
 
 class EventQuery(msgspec.Struct, frozen=True):
-    """Which events, behind which cursor. Null is the oldest that is kept."""
+    """Which events, behind which cursor: a number, `LATEST`, or null for the oldest that is kept."""
 
-    after: int | None = None
-    latest: bool = False
+    after: int | Literal["latest"] | None = None
     limit: int = MAX_LIMIT
-    types: tuple[str, ...] = ()
+    event_type: tuple[str, ...] = ()
     connection_id: str | None = None
 
 
@@ -53,12 +53,11 @@ class EventRoutes:
         self._services.rate_limiter.admit(scope, key.id, write=False)
         query = read_query(parameters(scope["query_string"]))
         database, organization = self._services.database, key.organization_id
-        if query.latest:
-            query = msgspec.structs.replace(query, after=await events.last(database, organization))
+        after = await events.last(database, organization) if query.after == LATEST else query.after
         streamed = accepts(scope, b"text/event-stream")
         if streamed and (resumed := header(scope, b"last-event-id")):
-            query = msgspec.structs.replace(query, after=_resumed(resumed.decode("latin-1")))
-        page = await _read(database, organization, query)
+            after = _resumed(resumed.decode("latin-1"))
+        page = await _read(database, organization, query, after)
         if streamed:
             return Stream(_follow(database, organization, query, page), EVENT_STREAM, compressed=False)
         return Reply(b'{"data":[%s],"next_cursor":"%d"}' % (b",".join(map(_written, page.events)), page.next))
@@ -70,34 +69,22 @@ def read_query(pairs: list[tuple[str, str]]) -> EventQuery:
     Raises:
         InvalidRequest: naming every parameter that is unknown, malformed or given twice.
     """
-    given: dict[str, list[str]] = {}
-    for name, value in pairs:
-        given.setdefault(name, []).append(value)
-    found: dict[str, object] = {}
-    problems: dict[str, list[str]] = {}
-    for name, values in given.items():
-        try:
-            found |= _parsed(name, values)
-        except ValueError as error:
-            problems[name] = [str(error)]
-    if problems:
-        raise InvalidRequest("query", problems)
-    return msgspec.convert(found, EventQuery)
+    return EventQuery(**read_each(grouped(pairs), _parsed))
 
 
-def _parsed(name: str, values: list[str]) -> dict[str, object]:
+def _parsed(name: str, values: list[str]) -> int | str | tuple[str, ...]:
     if name == "after":
         value = single(values)
-        return {"latest": True} if value == LATEST else {"after": _number(value)}
+        return LATEST if value == LATEST else _number(value)
     if name == "limit":
-        return {"limit": parse_limit(single(values))}
+        return parse_limit(single(values))
     if name == "connection_id":
-        return {"connection_id": plain(single(values))}
+        return plain(single(values))
     if name == "event_type":
         types = split_list(values)
         if not set(types) <= set(EVENT_TYPES):
             raise ValueError(f"must be one of: {', '.join(EVENT_TYPES)}")
-        return {"types": tuple(types)}
+        return tuple(types)
     raise ValueError("is not a known parameter")
 
 
@@ -114,11 +101,10 @@ def _resumed(value: str) -> int:
         raise InvalidRequest("headers", {"last-event-id": [str(error)]}) from None
 
 
-async def _read(database: Database, organization: str, query: EventQuery) -> FeedPage:
+async def _read(database: Database, organization: str, query: EventQuery, after: int | None) -> FeedPage:
+    types, connection_id = query.event_type, query.connection_id
     try:
-        return await events.read(
-            database, organization, query.after, query.limit, types=query.types, connection_id=query.connection_id
-        )
+        return await events.read(database, organization, after, query.limit, types=types, connection_id=connection_id)
     except CursorExpired:
         message = f"is older than the oldest event that is kept. Walk the lists again, and go on from after={LATEST}"
         raise InvalidRequest("query", {"after": [message]}) from None
@@ -139,7 +125,7 @@ async def _follow(
             await asyncio.sleep(POLL)
             silent += 1
             yield b": waits\n\n" if silent % SILENT_POLLS == 0 else b""
-        page = await _read(database, organization, msgspec.structs.replace(query, after=page.next))
+        page = await _read(database, organization, query, page.next)
 
 
 def _written(event: Stored) -> bytes:

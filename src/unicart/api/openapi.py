@@ -197,12 +197,7 @@ def _list_parameters(resource: Resource) -> list[Json]:
             {"type": "string"},
             "page_token",
         ),
-        _query(
-            "limit",
-            "The maximum number of items to return.",
-            {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": MAX_LIMIT},
-            MAX_LIMIT,
-        ),
+        _limit("items", MAX_LIMIT),
         _query(
             "ids[in]",
             "A comma-separated list of resource ids. If it is given, all other parameters are ignored.",
@@ -240,6 +235,11 @@ def _query(name: str, description: str, schema: Json, example: object) -> Json:
     if schema["type"] == "array":
         parameter |= {"style": "form", "explode": False}
     return {**parameter, "example": example}
+
+
+def _limit(what: str, example: int) -> Json:
+    schema = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": MAX_LIMIT}
+    return _query("limit", f"The maximum number of {what} to return.", schema, example)
 
 
 def _tags_body() -> Json:
@@ -292,12 +292,7 @@ def _events() -> Json:
             cursor,
             "latest",
         ),
-        _query(
-            "limit",
-            "The maximum number of events to return.",
-            {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": MAX_LIMIT},
-            100,
-        ),
+        _limit("events", 100),
         _query("event_type", "Only these types, comma-separated or repeated.", types, ["cart-order.updated"]),
         _query("connection_id", "Only this connection.", {"type": "string", "minLength": 1}, "connection_id"),
     ]

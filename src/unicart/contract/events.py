@@ -59,13 +59,16 @@ def of_change(
     def event(type: str, previous: dict[str, Any] | None) -> Event:
         return Event(type, _envelope(connection_id, integration_name, type, new, previous))
 
+    after = _documents.decode(new)
     before = _documents.decode(old) if old is not None else None
     if before is None:
         events = [event(created(resource), None)]
     else:
-        events = [event(updated(resource), previous_attributes(before, _documents.decode(new)))]
-    if resource is ORDERS and _new_shipments(before, new):
-        events.append(event(SHIPMENT_CREATED, {"shipments": before["shipments"] if before else []}))
+        events = [event(updated(resource), previous_attributes(before, after))]
+    if resource is ORDERS:
+        shipments = before["shipments"] if before else []
+        if _ids(after["shipments"]) - _ids(shipments):
+            events.append(event(SHIPMENT_CREATED, {"shipments": shipments}))
     return events
 
 
@@ -94,9 +97,8 @@ def _compare(old: Any, new: Any, path: str, found: dict[str, Any]) -> None:
         found[path] = old
 
 
-def _new_shipments(old: dict[str, Any] | None, new: bytes) -> bool:
-    known = {shipment["shipment_id"] for shipment in old["shipments"]} if old else set()
-    return any(shipment["shipment_id"] not in known for shipment in _documents.decode(new)["shipments"])
+def _ids(shipments: list[dict[str, Any]]) -> set[str]:
+    return {shipment["shipment_id"] for shipment in shipments}
 
 
 def _envelope(

@@ -4,8 +4,9 @@ A resource declares its filters once, as `FilterField`s. Query parsing (here), t
 choice of index all derive from that declaration.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum, StrEnum
+from typing import Any
 
 import msgspec
 
@@ -98,29 +99,19 @@ class FilterSet:
         Raises:
             InvalidRequest: naming every parameter that is unknown, malformed or given twice.
         """
-        given: dict[str, list[str]] = {}
-        for name, value in pairs:
-            given.setdefault(name, []).append(value)
-        if not given:
-            return ListQuery()
+        given = grouped(pairs)
         if "ids[in]" in given:
             return ListQuery(ids=_parse_ids(given["ids[in]"]))
-        problems: dict[str, list[str]] = {}
-        limit, page_token = MAX_LIMIT, None
-        conditions: list[Condition] = []
-        for name, values in given.items():
-            try:
-                if name == "limit":
-                    limit = parse_limit(single(values))
-                elif name == "page_token":
-                    page_token = plain(single(values))
-                else:
-                    conditions.append(self._condition(name, values))
-            except ValueError as error:
-                problems[name] = [str(error)]
-        if problems:
-            raise InvalidRequest("query", problems)
-        return ListQuery(limit=limit, page_token=page_token, conditions=tuple(conditions))
+        found = read_each(given, self._read)
+        limit, page_token = found.pop("limit", MAX_LIMIT), found.pop("page_token", None)
+        return ListQuery(limit=limit, page_token=page_token, conditions=tuple(found.values()))
+
+    def _read(self, name: str, values: list[str]) -> Any:
+        if name == "limit":
+            return parse_limit(single(values))
+        if name == "page_token":
+            return plain(single(values))
+        return self._condition(name, values)
 
     def _condition(self, name: str, values: list[str]) -> Condition:
         if name not in self._parameters:
@@ -136,6 +127,32 @@ class FilterSet:
                 allowed = ", ".join(parameter for parameter, _ in field.parameters())
                 return f"is not a known operator of {base}. Use one of: {allowed}"
         return "is not a known parameter"
+
+
+def grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """The values of each parameter, in the order in which they came."""
+    given: dict[str, list[str]] = {}
+    for name, value in pairs:
+        given.setdefault(name, []).append(value)
+    return given
+
+
+def read_each(given: Mapping[str, list[str]], read: Callable[[str, list[str]], Any]) -> dict[str, Any]:
+    """What ``read`` makes of each parameter.
+
+    Raises:
+        InvalidRequest: naming every parameter for which it raises `ValueError`.
+    """
+    found: dict[str, Any] = {}
+    problems: dict[str, list[str]] = {}
+    for name, values in given.items():
+        try:
+            found[name] = read(name, values)
+        except ValueError as error:
+            problems[name] = [str(error)]
+    if problems:
+        raise InvalidRequest("query", problems)
+    return found
 
 
 def parse_limit(text: str) -> int:

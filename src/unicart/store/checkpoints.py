@@ -7,13 +7,14 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 from sqlalchemy import bindparam, delete, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from unicart.contract.common import format_date
 from unicart.contract.events import ERROR_CREATED, ERROR_DELETED, ERROR_UPDATED, Event, of_connection
 from unicart.contract.resources import BY_FUNCTION, Function
 from unicart.store import events
-from unicart.store.database import Database, Row, Transaction
+from unicart.store.database import Database, Transaction
+from unicart.store.rows import columns, read
+from unicart.store.statements import insert_into
 from unicart.store.tables import checkpoints, connection_errors, quarantine
 from unicart.store.tenants import Connection
 
@@ -61,27 +62,19 @@ class Quarantined(msgspec.Struct, frozen=True):
 _c = checkpoints.c
 
 
-def _columns(struct: type[msgspec.Struct]) -> tuple[str, ...]:
-    return struct.__struct_fields__
-
-
 async def list_checkpoints(database: Database, connection_key: int) -> list[Checkpoint]:
     """The state of each function that was ever synced."""
-    query = select(*(_c[name] for name in _columns(Checkpoint))).where(_c.connection_key == connection_key)
-    rows = await database.execute(query.order_by(_c.function))
-    return [
-        msgspec.convert(dict(zip(_columns(Checkpoint), row, strict=True)), Checkpoint, strict=False) for row in rows
-    ]
+    query = select(*columns(Checkpoint, checkpoints)).where(_c.connection_key == connection_key)
+    return [read(Checkpoint, row) for row in await database.execute(query.order_by(_c.function))]
 
 
 async def acquire(
     database: Database, connection_key: int, function: str, owner: str, now: int, lease: int
 ) -> Checkpoint | None:
     """Take the lease of a function for ``lease`` seconds; null if another run holds it."""
-    insert = postgresql.insert if database.dialect == "postgresql" else sqlite.insert
     fresh = {"connection_key": connection_key, "function": function, "interrupted": False, "lease_until": 0}
     async with database.write() as transaction:
-        await transaction.execute(insert(checkpoints).values(**fresh).on_conflict_do_nothing())
+        await transaction.execute(insert_into(checkpoints, database.dialect).values(**fresh).on_conflict_do_nothing())
         rows = await transaction.execute(
             update(checkpoints)
             .where(
@@ -90,11 +83,9 @@ async def acquire(
                 or_(_c.lease_until <= now, _c.lease_owner == owner),
             )
             .values(lease_owner=owner, lease_until=now + lease, started=now)
-            .returning(*(_c[name] for name in _columns(Checkpoint)))
+            .returning(*columns(Checkpoint, checkpoints))
         )
-    if not rows:
-        return None
-    return msgspec.convert(dict(zip(_columns(Checkpoint), rows[0], strict=True)), Checkpoint, strict=False)
+    return read(Checkpoint, rows[0]) if rows else None
 
 
 async def advance(
@@ -144,13 +135,14 @@ async def release(
             .returning(_c.function)
         )
         if held and finished is not None:
-            mended = await _error(transaction, connection_key, function)
-            news = [*told, *([_told(connection, ERROR_DELETED, mended)] if mended else [])]
-            await events.put(transaction, connection, news, finished)
             e = connection_errors.c
-            await transaction.execute(
-                delete(connection_errors).where(e.connection_key == connection_key, e.function == function)
+            mended = await transaction.execute(
+                delete(connection_errors)
+                .where(e.connection_key == connection_key, e.function == function)
+                .returning(*columns(SyncError, connection_errors))
             )
+            gone = [_told(connection, ERROR_DELETED, read(SyncError, row)) for row in mended]
+            await events.put(transaction, connection, [*told, *gone], finished)
 
 
 async def forget(database: Database, connection_key: int, function: str) -> None:
@@ -165,12 +157,11 @@ async def forget(database: Database, connection_key: int, function: str) -> None
 
 async def record_error(database: Database, connection: Connection, error: SyncError) -> None:
     """Show an error on the connection; it keeps the time at which one was first seen there. What is new in it is told."""
-    insert = postgresql.insert if database.dialect == "postgresql" else sqlite.insert
     values = {"connection_key": connection.key, **msgspec.structs.asdict(error)}
     changed = {
         name: value for name, value in values.items() if name not in ("connection_key", "function", "first_seen")
     }
-    statement = insert(connection_errors).values(**values)
+    statement = insert_into(connection_errors, database.dialect).values(**values)
     async with database.write() as transaction:
         old = await _error(transaction, connection.key, error.function)
         await transaction.execute(
@@ -186,13 +177,9 @@ async def record_error(database: Database, connection: Connection, error: SyncEr
 
 async def _error(transaction: Transaction, connection_key: int, function: str) -> SyncError | None:
     c = connection_errors.c
-    query = select(*(c[name] for name in _columns(SyncError)))
+    query = select(*columns(SyncError, connection_errors))
     rows = await transaction.execute(query.where(c.connection_key == connection_key, c.function == function))
-    return _sync_error(rows[0]) if rows else None
-
-
-def _sync_error(row: Row) -> SyncError:
-    return msgspec.convert(dict(zip(_columns(SyncError), tuple(row), strict=True)), SyncError, strict=False)
+    return read(SyncError, rows[0]) if rows else None
 
 
 def _told(connection: Connection, type: str, error: SyncError, previous: dict[str, object] | None = None) -> Event:
@@ -212,20 +199,19 @@ def _told(connection: Connection, type: str, error: SyncError, previous: dict[st
 async def list_errors(database: Database, connection_key: int) -> list[SyncError]:
     """The errors that stand on a connection."""
     c = connection_errors.c
-    query = select(*(c[name] for name in _columns(SyncError))).where(c.connection_key == connection_key)
+    query = select(*columns(SyncError, connection_errors)).where(c.connection_key == connection_key)
     rows = await database.execute(query.order_by(c.function))
-    return [_sync_error(row) for row in rows]
+    return [read(SyncError, row) for row in rows]
 
 
 async def put_quarantined(
     transaction: Transaction, connection_key: int, function: str, raw_key: str, reason: str, raw: bytes, now: int
 ) -> None:
     """Keep a raw record that could not be mapped, with the reason."""
-    insert = postgresql.insert if transaction.database.dialect == "postgresql" else sqlite.insert
     changed = {"reason": reason, "raw": raw, "last_seen": now}
     keys = {"connection_key": connection_key, "function": function, "raw_key": raw_key}
     await transaction.execute(
-        insert(quarantine)
+        insert_into(quarantine, transaction.database.dialect)
         .values(**keys, **changed, first_seen=now)
         .on_conflict_do_update(index_elements=list(keys), set_=changed)
     )
@@ -250,6 +236,6 @@ async def clear_quarantined(
 async def list_quarantined(database: Database, connection_key: int) -> list[Quarantined]:
     """The quarantined records of a connection."""
     c = quarantine.c
-    query = select(*(c[name] for name in _columns(Quarantined))).where(c.connection_key == connection_key)
+    query = select(*columns(Quarantined, quarantine)).where(c.connection_key == connection_key)
     rows = await database.execute(query.order_by(c.function, c.raw_key))
     return [Quarantined(*row) for row in rows]

@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Insert, Select, Table, bindparam, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from unicart.contract.common import Tag, encode, tag_text
 from unicart.contract.events import Event, of_change
@@ -14,7 +13,7 @@ from unicart.contract.resources import Record, Resource
 from unicart.store import events
 from unicart.store.database import Database, Transaction
 from unicart.store.documents import Stamp, content, document, tags_text
-from unicart.store.statements import Statement
+from unicart.store.statements import Statement, insert_into
 from unicart.store.tables import NO_CUSTOMER, RECORDS, orders, record_tags
 from unicart.store.tenants import Connection
 
@@ -212,7 +211,7 @@ def _row(connection_key: int, record: Prepared, stamp: Stamp) -> dict[str, Any]:
 
 def _upsert(database: Database, table: Table) -> Statement:
     def build() -> Insert:
-        insert = (postgresql.insert if database.dialect == "postgresql" else sqlite.insert)(table)
+        insert = insert_into(table, database.dialect)
         keys = ("connection_key", "id")
         changed = {column.name: insert.excluded[column.name] for column in table.c if column.name not in keys}
         return insert.on_conflict_do_update(index_elements=keys, set_=changed)

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 
 import msgspec
 from sqlalchemy import select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from unicart.store.database import Database
+from unicart.store.rows import columns, read
+from unicart.store.statements import insert_into
 from unicart.store.tables import connections, schedules
-from unicart.store.tenants import COLUMNS, Connection, read_connection
+from unicart.store.tenants import COLUMNS, Connection
 
 
 class Schedule(msgspec.Struct, frozen=True):
@@ -29,20 +30,15 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 _c = schedules.c
-_COLUMNS = tuple(_c[name] for name in Schedule.__struct_fields__)
-
-
-def _schedule(values: tuple[object, ...]) -> Schedule:
-    return msgspec.convert(dict(zip(Schedule.__struct_fields__, values, strict=True)), Schedule, strict=False)
+_COLUMNS = columns(Schedule, schedules)
 
 
 async def put(database: Database, connection_key: int, every: Mapping[str, int], now: int) -> None:
     """Schedule the functions of ``every`` (seconds by function) from ``now`` on; those that are scheduled stay so."""
-    insert = postgresql.insert if database.dialect == "postgresql" else sqlite.insert
     async with database.write() as transaction:
         for function, seconds in every.items():
             values = {"connection_key": connection_key, "function": function, "every": seconds}
-            statement = insert(schedules).values(**values, paused=False, due=now, failures=0)
+            statement = insert_into(schedules, database.dialect).values(**values, paused=False, due=now, failures=0)
             await transaction.execute(statement.on_conflict_do_nothing())
 
 
@@ -50,13 +46,13 @@ async def unscheduled(database: Database) -> list[Connection]:
     """Connections of an earlier version, which had no schedules."""
     known = select(_c.connection_key).where(_c.connection_key == connections.c.connection_key)
     rows = await database.execute(select(*COLUMNS).where(~known.exists()))
-    return [read_connection(row) for row in rows]
+    return [read(Connection, row) for row in rows]
 
 
 async def list_schedules(database: Database, connection_key: int) -> list[Schedule]:
     """The schedules of a connection."""
     rows = await database.execute(select(*_COLUMNS).where(_c.connection_key == connection_key).order_by(_c.function))
-    return [_schedule(row) for row in rows]
+    return [read(Schedule, row) for row in rows]
 
 
 async def change(
@@ -75,7 +71,7 @@ async def change(
             .values(**values)
             .returning(*_COLUMNS)
         )
-    return _schedule(rows[0]) if rows else None
+    return read(Schedule, rows[0]) if rows else None
 
 
 async def claim(database: Database, now: int, limit: int, hold: int) -> list[Claim]:
@@ -98,8 +94,8 @@ async def claim(database: Database, now: int, limit: int, hold: int) -> list[Cla
         return []
     keys = {row[0] for row in taken}
     rows = await database.execute(select(*COLUMNS).where(connections.c.connection_key.in_(keys)))
-    found = {connection.key: connection for connection in map(read_connection, rows)}
-    return [Claim(found[row[0]], _schedule(tuple(row)[1:])) for row in taken if row[0] in found]
+    found = {connection.key: connection for connection in (read(Connection, row) for row in rows)}
+    return [Claim(found[row[0]], read(Schedule, tuple(row)[1:])) for row in taken if row[0] in found]
 
 
 async def finish(database: Database, claimed: Claim, due: int, failures: int) -> None:

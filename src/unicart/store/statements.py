@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from sqlalchemy import Table
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import asyncpg as postgresql_asyncpg
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler, SQLiteDialect
 from sqlalchemy.engine.interfaces import Dialect
@@ -26,6 +28,11 @@ DIALECTS: Mapping[str, Dialect] = {
     "sqlite": _SQLite(paramstyle="qmark"),
     "postgresql": postgresql_asyncpg.dialect(),  # type: ignore[no-untyped-call]
 }
+
+
+def insert_into(table: Table, dialect: str) -> "postgresql.Insert | sqlite.Insert":
+    """An insert of ``dialect``, which can say what happens on a conflict."""
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
 
 
 class Statement(msgspec.Struct, frozen=True):

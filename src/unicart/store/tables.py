@@ -63,10 +63,18 @@ connections = Table(
     sqlite_autoincrement=True,
 )
 
+
+def _connection_key() -> Column[int]:
+    """The connection that a row belongs to, and with which it goes."""
+    return Column(
+        "connection_key", Integer, ForeignKey("connections.connection_key", ondelete="CASCADE"), nullable=False
+    )
+
+
 checkpoints = Table(
     "checkpoints",
     metadata,
-    Column("connection_key", Integer, ForeignKey("connections.connection_key", ondelete="CASCADE"), nullable=False),
+    _connection_key(),
     Column("function", Name, nullable=False),
     Column("cursor", Text),
     Column("interrupted", Boolean, nullable=False),
@@ -81,7 +89,7 @@ checkpoints = Table(
 schedules = Table(
     "schedules",
     metadata,
-    Column("connection_key", Integer, ForeignKey("connections.connection_key", ondelete="CASCADE"), nullable=False),
+    _connection_key(),
     Column("function", Name, nullable=False),
     Column("every", Integer, nullable=False),
     Column("paused", Boolean, nullable=False),
@@ -94,7 +102,7 @@ schedules = Table(
 connection_errors = Table(
     "connection_errors",
     metadata,
-    Column("connection_key", Integer, ForeignKey("connections.connection_key", ondelete="CASCADE"), nullable=False),
+    _connection_key(),
     Column("function", Name, nullable=False),
     Column("message", Text, nullable=False),
     Column("detail", Text, nullable=False),
@@ -108,7 +116,7 @@ connection_errors = Table(
 quarantine = Table(
     "quarantine",
     metadata,
-    Column("connection_key", Integer, ForeignKey("connections.connection_key", ondelete="CASCADE"), nullable=False),
+    _connection_key(),
     Column("function", Name, nullable=False),
     Column("raw_key", Name, nullable=False),
     Column("reason", Text, nullable=False),
@@ -121,7 +129,7 @@ quarantine = Table(
 record_tags = Table(
     "record_tags",
     metadata,
-    Column("connection_key", Integer, ForeignKey("connections.connection_key", ondelete="CASCADE"), nullable=False),
+    _connection_key(),
     Column("resource", Name, nullable=False),
     Column("tag", Name, nullable=False),
     Column("created", BigInteger, nullable=False),
@@ -157,7 +165,7 @@ def _record_table(resource: Resource, *columns: Column[str]) -> Table:
     return Table(
         name,
         metadata,
-        Column("connection_key", Integer, ForeignKey("connections.connection_key", ondelete="CASCADE"), nullable=False),
+        _connection_key(),
         Column("id", Name, nullable=False),
         Column("created", BigInteger, nullable=False),
         Column("updated", BigInteger, nullable=False),

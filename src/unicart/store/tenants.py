@@ -7,7 +7,8 @@ import uuid
 import msgspec
 from sqlalchemy import bindparam, delete, insert, select
 
-from unicart.store.database import Database, Row
+from unicart.store.database import Database
+from unicart.store.rows import read
 from unicart.store.secrets import Vault, hash_secret, new_secret
 from unicart.store.tables import api_keys, connections, organizations
 
@@ -155,15 +156,10 @@ COLUMNS = (
 )
 
 
-def read_connection(row: Row) -> Connection:
-    """The connection of a row of `COLUMNS`."""
-    return msgspec.convert(dict(zip(Connection.__struct_fields__, tuple(row), strict=True)), Connection, strict=False)
-
-
 async def find_connection(database: Database, id: str) -> Connection | None:
     """The connection with the public ``id``."""
     rows = await database.execute(select(*COLUMNS).where(_c.id == id))
-    return read_connection(rows[0]) if rows else None
+    return read(Connection, rows[0]) if rows else None
 
 
 async def find_connection_by_token(database: Database, token: str) -> Connection | None:
@@ -176,7 +172,7 @@ async def find_connection_by_token(database: Database, token: str) -> Connection
     rows = await database.fetch(statement, {"wanted": hash})
     if not rows or not hmac.compare_digest(rows[0][0], hash):
         return None
-    return read_connection(tuple(rows[0])[1:])
+    return read(Connection, tuple(rows[0])[1:])
 
 
 async def list_connections(database: Database, organization_id: str | None = None) -> list[Connection]:
@@ -184,7 +180,7 @@ async def list_connections(database: Database, organization_id: str | None = Non
     query = select(*COLUMNS).order_by(_c.created, _c.connection_key)
     if organization_id is not None:
         query = query.where(_c.organization_id == organization_id)
-    return [read_connection(row) for row in await database.execute(query)]
+    return [read(Connection, row) for row in await database.execute(query)]
 
 
 async def read_credentials(database: Database, vault: Vault, connection: Connection) -> dict[str, str]:

@@ -58,7 +58,7 @@ class Worker:
         database: Database,
         vault: Vault,
         *,
-        event_days: int = 30,
+        event_days: int,
         clock: Callable[[], float] = time.time,
         opened: Open = opened_connection,
     ) -> None:
