@@ -40,14 +40,19 @@ lint: test-install
 	$(BIN)/lint-imports
 	$(BIN)/python tools/reference.py --check
 
-bench: test-install
+bench: $(VENV)/.bench-installed
 	$(BIN)/python -m bench $(ARGS)
+
+$(VENV)/.bench-installed: $(VENV)/.test-installed requirements/bench.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	@touch $@
 
 # Pins and hashes of every dependency, for every Python and platform, without the address of an index.
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header requirements/build.in -o requirements/build.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header pyproject.toml -o requirements/runtime.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header pyproject.toml --group dev -c requirements/runtime.txt -o requirements/dev.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header pyproject.toml --group dev --group bench -c requirements/dev.txt -o requirements/bench.txt
 
 clean:
 	rm -rf $(VENV) .cache data build *.egg-info src/*.egg-info

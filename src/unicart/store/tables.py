@@ -16,6 +16,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    false,
 )
 from sqlalchemy.dialects import postgresql
 
@@ -59,6 +60,8 @@ connections = Table(
     Column("credentials", LargeBinary, nullable=False),
     Column("private_network", Boolean, nullable=False),
     Column("created", BigInteger, nullable=False),
+    Column("history_days", Integer),
+    Column("subscription", LargeBinary),
     Index("ix_connections_organization", "organization_id", "id"),
     sqlite_autoincrement=True,
 )
@@ -83,6 +86,9 @@ checkpoints = Table(
     Column("started", BigInteger),
     Column("finished", BigInteger),
     Column("first_finished", BigInteger),
+    Column("since", BigInteger),
+    Column("pulled", BigInteger, nullable=False, server_default="0"),
+    Column("expected", BigInteger),
     PrimaryKeyConstraint("connection_key", "function"),
 )
 
@@ -95,6 +101,8 @@ schedules = Table(
     Column("paused", Boolean, nullable=False),
     Column("due", BigInteger, nullable=False),
     Column("failures", Integer, nullable=False),
+    Column("forced", Boolean, nullable=False, server_default=false()),
+    Column("owner", Text),
     PrimaryKeyConstraint("connection_key", "function"),
     Index("ix_schedules_due", "due"),
 )
@@ -123,7 +131,68 @@ quarantine = Table(
     Column("raw", LargeBinary, nullable=False),
     Column("first_seen", BigInteger, nullable=False),
     Column("last_seen", BigInteger, nullable=False),
+    Column("version", Text, nullable=False, server_default=""),
     PrimaryKeyConstraint("connection_key", "function", "raw_key"),
+)
+
+sync_jobs = Table(
+    "sync_jobs",
+    metadata,
+    Column("id", Name, primary_key=True),
+    _connection_key(),
+    Column("function", Name, nullable=False),
+    Column("start", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("status", Name, nullable=False),
+    Column("cursor", Text),
+    Column("pulled", BigInteger, nullable=False, server_default="0"),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("error", Text),
+    Column("due", BigInteger, nullable=False),
+    Column("owner", Text),
+    Index("ix_sync_jobs_due", "status", "due"),
+    Index("ix_sync_jobs_connection", "connection_key", "function", "status"),
+)
+
+reconciliations = Table(
+    "reconciliations",
+    metadata,
+    _connection_key(),
+    Column("function", Name, nullable=False),
+    Column("started", BigInteger, nullable=False),
+    Column("finished", BigInteger),
+    Column("checked", BigInteger, nullable=False),
+    Column("missed", BigInteger, nullable=False),
+    Column("changed", BigInteger, nullable=False),
+    Column("deleted", BigInteger, nullable=False),
+    PrimaryKeyConstraint("connection_key", "function"),
+)
+
+reconciled = Table(
+    "reconciled",
+    metadata,
+    _connection_key(),
+    Column("resource", Name, nullable=False),
+    Column("id", Name, nullable=False),
+    PrimaryKeyConstraint("connection_key", "resource", "id"),
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    _connection_key(),
+    Column("received", BigInteger, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("headers", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due", BigInteger, nullable=False),
+    Column("error", Text),
+    Index("ix_inbox_due", "due", "id"),
+    Index("ix_inbox_connection", "connection_key", "id"),
+    sqlite_autoincrement=True,
 )
 
 record_tags = Table(
@@ -150,6 +219,64 @@ events = Table(
     Index("ix_events_type", "organization_id", "type", "id"),
     Index("ix_events_connection", "organization_id", "connection_id", "id"),
     Index("ix_events_connection_type", "organization_id", "connection_id", "type", "id"),
+    sqlite_autoincrement=True,
+)
+
+webhook_endpoints = Table(
+    "webhook_endpoints",
+    metadata,
+    Column("id", Name, primary_key=True),
+    Column("organization_id", Name, ForeignKey("organizations.id"), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("event_types", LargeBinary),
+    Column("connection_ids", LargeBinary),
+    Column("secret", LargeBinary, nullable=False),
+    Column("old_secret", LargeBinary),
+    Column("old_secret_until", BigInteger),
+    Column("disabled", Boolean, nullable=False),
+    Column("disabled_reason", Text),
+    Column("position", BigInteger, nullable=False),
+    Column("failing_since", BigInteger),
+    Column("created", BigInteger, nullable=False),
+    Column("updated", BigInteger, nullable=False),
+    Column("lease_owner", Text),
+    Column("lease_until", BigInteger, nullable=False, server_default="0"),
+    Index("ix_webhook_endpoints_organization", "organization_id", "created", "id"),
+)
+
+
+def _endpoint_id() -> Column[str]:
+    """The endpoint that a row belongs to, and with which it goes."""
+    return Column("endpoint_id", Name, ForeignKey("webhook_endpoints.id", ondelete="CASCADE"), nullable=False)
+
+
+webhook_retries = Table(
+    "webhook_retries",
+    metadata,
+    _endpoint_id(),
+    Column("event_id", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due", BigInteger),
+    PrimaryKeyConstraint("endpoint_id", "event_id"),
+    Index("ix_webhook_retries_due", "endpoint_id", "due"),
+)
+
+webhook_attempts = Table(
+    "webhook_attempts",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    _endpoint_id(),
+    Column("event_id", BigInteger, nullable=False),
+    Column("event_type", Name, nullable=False),
+    Column("attempted_ms", BigInteger, nullable=False),
+    Column("latency_ms", Integer, nullable=False),
+    Column("delivered", Boolean, nullable=False),
+    Column("status", Integer),
+    Column("error", Text),
+    Index("ix_webhook_attempts_endpoint", "endpoint_id", "id"),
+    Index("ix_webhook_attempts_event", "endpoint_id", "event_id", "id"),
+    Index("ix_webhook_attempts_outcome", "endpoint_id", "delivered", "id"),
     sqlite_autoincrement=True,
 )
 

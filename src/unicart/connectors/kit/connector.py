@@ -8,6 +8,7 @@ from typing import ClassVar, Literal, TypeVar
 
 import msgspec
 
+from unicart.connectors.kit.errors import HookRefused
 from unicart.connectors.kit.http import Session
 from unicart.contract.resources import Function, Record
 
@@ -29,7 +30,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a platform without asking it.
 
     ``limits`` and ``incremental`` are sentences for the operator: the platform's rate limits, and what decides that a
-    record is pulled again. ``documentation`` lists the vendor's pages that the code follows.
+    record is pulled again. ``webhooks``: the platform calls us when something changes. ``documentation`` lists the
+    vendor's pages that the code follows.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     limits: str
     incremental: str
     documentation: tuple[str, ...]
+    webhooks: bool = False
     install_method: Literal["input", "oauth", "none"] = "input"
 
 
@@ -55,14 +58,17 @@ class Pull(msgspec.Struct, frozen=True, kw_only=True):
 
     ``cursor`` is the last committed page's cursor, null on the first run. If ``interrupted``, the run goes on exactly
     behind it. Otherwise a new increment begins: ``overlap`` is how far it looks back behind the cursor, so that records
-    which were being written while the last run passed are not missed. ``since`` limits a first run to records created
-    or changed from then on; null means everything.
+    which were being written while the last run passed are not missed. ``since`` limits a first run of orders to those
+    created or changed from then on; null means everything. A first run yields the newest orders first, where the
+    platform can list them so. With ``until``, the run is no part of the increments: it yields, from the oldest on, the
+    records that were created from ``since`` to ``until``, both included, and its cursor serves only to go on with it.
     """
 
     cursor: str | None = None
     interrupted: bool = False
     overlap: timedelta = timedelta(seconds=60)
     since: datetime | None = None
+    until: datetime | None = None
 
 
 class RawPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +81,26 @@ class RawPage(msgspec.Struct, frozen=True, kw_only=True):
     records: Sequence[bytes]
     cursor: str
     total: int | None = None
+
+
+class Hook(msgspec.Struct, frozen=True, kw_only=True):
+    """A webhook of a platform as it arrived. Names of ``headers`` are in lower case; ``path`` is behind our URL."""
+
+    headers: Mapping[str, str]
+    body: bytes
+    path: str = ""
+
+
+class Hint(msgspec.Struct, frozen=True, kw_only=True):
+    """What a webhook says: the record ``id`` is new, has changed, or is gone.
+
+    ``raw`` is the raw record itself, where the webhook carries all that a page of `Connector.pull` would; otherwise it is
+    fetched by its id.
+    """
+
+    function: Function
+    id: str
+    raw: bytes | None = None
 
 
 class Connector(ABC):
@@ -105,6 +131,43 @@ class Connector(ABC):
         Every change on the platform appears at least once over consecutive runs; a record may come more than once. The
         last page may be empty: its cursor is still stored.
         """
+
+    async def fetch(self, function: Function, ids: Sequence[str]) -> Sequence[bytes]:
+        """The raw records, as `pull` yields them, that map to unified records of these ``ids``.
+
+        Those that the platform does not have any more are left out.
+        """
+        raise NotImplementedError(f"{self.facts.name} cannot fetch single records")
+
+    async def subscribe(self, url: str) -> dict[str, str]:
+        """Ask the platform to send its webhooks to ``url``; what is returned is kept, encrypted, for the other methods.
+
+        It holds the secret by which webhooks are verified, and what `unsubscribe` needs. Subscribing anew to the same
+        ``url`` leaves no second subscription behind. Only called if the facts have ``webhooks``.
+        """
+        raise NotImplementedError(f"{self.facts.name} has no webhooks")
+
+    async def unsubscribe(self, subscription: Mapping[str, str]) -> None:
+        """End what `subscribe` began; no error if it has ended already."""
+        raise NotImplementedError(f"{self.facts.name} has no webhooks")
+
+    @classmethod
+    def verify_hook(cls, credentials: Mapping[str, str], subscription: Mapping[str, str], hook: Hook) -> None:
+        """Prove that the platform sent ``hook``. Pure, and in constant time.
+
+        Raises:
+            HookRefused: it did not, or that cannot be told.
+        """
+        raise HookRefused(f"{cls.facts.display_name} sends no webhooks that this connector knows.")
+
+    @classmethod
+    def read_hook(cls, hook: Hook) -> Sequence[Hint]:
+        """What a verified ``hook`` says; nothing, if it is about something that Unicart does not keep. Pure.
+
+        Raises:
+            BadAnswer: it is not what the platform documents. `msgspec.ValidationError` and `ValueError` count as such.
+        """
+        raise NotImplementedError(f"{cls.facts.name} has no webhooks")
 
     @classmethod
     @abstractmethod

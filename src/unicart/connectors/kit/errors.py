@@ -7,7 +7,8 @@ ConnectorError                 message: for the operator, with the remedy; detai
 ├── PermissionMissing          this function stops, the others go on
 ├── RequestRefused             a 4xx that a retry cannot change: this function stops
 ├── BadAnswer                  not what the platform documents (HTML, cut JSON, wrong types): this function stops
-└── UnmappableRecord           one record: quarantined with its raw body, the rest goes on
+├── UnmappableRecord           one record: quarantined with its raw body, the rest goes on
+└── HookRefused                a webhook whose signature is wrong: it is not stored
 """
 
 
@@ -59,3 +60,7 @@ class BadAnswer(ConnectorError):
 
 class UnmappableRecord(ConnectorError):
     """One raw record cannot become a unified record; ``message`` names the field and the reason."""
+
+
+class HookRefused(ConnectorError):
+    """A webhook that is not proved to be the platform's."""
