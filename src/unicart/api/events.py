@@ -10,7 +10,6 @@ from starlette.routing import Route
 
 from unicart.api.records import Services, parameters
 from unicart.api.reply import EVENT_STREAM, Endpoint, Reply, Stream, accepts, header
-from unicart.contract.common import format_date
 from unicart.contract.errors import InvalidRequest
 from unicart.contract.events import EVENT_TYPES
 from unicart.contract.filters import MAX_LIMIT, grouped, parse_limit, plain, read_each, single, split_list
@@ -60,7 +59,9 @@ class EventRoutes:
         page = await _read(database, organization, query, after)
         if streamed:
             return Stream(_follow(database, organization, query, page), EVENT_STREAM, compressed=False)
-        return Reply(b'{"data":[%s],"next_cursor":"%d"}' % (b",".join(map(_written, page.events)), page.next))
+        return Reply(
+            b'{"data":[%s],"next_cursor":"%d"}' % (b",".join(event.written() for event in page.events), page.next)
+        )
 
 
 def read_query(pairs: list[tuple[str, str]]) -> EventQuery:
@@ -128,9 +129,5 @@ async def _follow(
         page = await _read(database, organization, query, page.next)
 
 
-def _written(event: Stored) -> bytes:
-    return b'{"id":"%d","created_date":"%s",%s' % (event.id, format_date(event.created).encode(), event.body[1:])
-
-
 def _sent(event: Stored) -> bytes:
-    return b"id: %d\nevent: %s\ndata: %s\n\n" % (event.id, event.type.encode(), _written(event))
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (event.id, event.type.encode(), event.written())

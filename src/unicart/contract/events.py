@@ -18,6 +18,7 @@ HISTORICAL_SYNC_COMPLETED = "connection.historical-sync-completed"
 ERROR_CREATED = "connection-error.created"
 ERROR_UPDATED = "connection-error.updated"
 ERROR_DELETED = "connection-error.deleted"
+ENDPOINT_DISABLED = "webhook-endpoint.disabled"
 UNTOLD = frozenset({"trackstar_updated_date"})
 """What changes with every change."""
 
@@ -41,6 +42,7 @@ EVENT_TYPES = (
     ERROR_CREATED,
     ERROR_UPDATED,
     ERROR_DELETED,
+    ENDPOINT_DISABLED,
 )
 
 
@@ -77,6 +79,22 @@ def of_connection(
 ) -> Event:
     """An event of a connection itself."""
     return Event(type, _envelope(connection_id, integration_name, type, encode(data), previous))
+
+
+def of_endpoint(type: str, data: dict[str, Any]) -> Event:
+    """An event of a webhook endpoint, which is of no connection."""
+    return Event(
+        type,
+        encode(
+            {
+                "connection_id": None,
+                "integration_name": None,
+                "integration_type": "general",
+                "event_type": type,
+                "data": data,
+            }
+        ),
+    )
 
 
 def previous_attributes(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Insert, Select, bindparam, delete, select, union_all, update
 
+from unicart.contract.common import format_date
 from unicart.contract.events import Event
 from unicart.store.database import Database, Transaction
 from unicart.store.statements import Statement
@@ -16,12 +17,20 @@ PRUNE = 5000
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """An event of the feed. ``created`` is in epoch seconds, ``body`` its envelope."""
+    """An event of the feed. ``created`` is in epoch seconds, ``body`` its envelope.
+
+    ``connection_id`` is empty for an event that is of no connection.
+    """
 
     id: int
+    connection_id: str
     type: str
     created: int
     body: bytes
+
+    def written(self) -> bytes:
+        """The event as it goes out: the envelope with its number and date."""
+        return b'{"id":"%d","created_date":"%s",%s' % (self.id, format_date(self.created).encode(), self.body[1:])
 
 
 class FeedPage(msgspec.Struct, frozen=True):
@@ -41,10 +50,21 @@ async def put(transaction: Transaction, connection: Connection, told: Iterable[E
     Writers of one organization take turns from here to their commit, so that numbers ascend as commits do: a reader who
     has seen a number has seen all lower ones.
     """
+    await _put(transaction, connection.organization_id, connection.id, told, now)
+
+
+async def put_general(transaction: Transaction, organization_id: str, told: Iterable[Event], now: int) -> None:
+    """Write events of an organization that are of no connection."""
+    await _put(transaction, organization_id, "", told, now)
+
+
+async def _put(
+    transaction: Transaction, organization_id: str, connection_id: str, told: Iterable[Event], now: int
+) -> None:
     rows = [
         {
-            "organization_id": connection.organization_id,
-            "connection_id": connection.id,
+            "organization_id": organization_id,
+            "connection_id": connection_id,
             "type": event.type,
             "created": now,
             "body": event.body,
@@ -54,7 +74,7 @@ async def put(transaction: Transaction, connection: Connection, told: Iterable[E
     if not rows:
         return
     if transaction.database.dialect == "postgresql":
-        await transaction.fetch(_TURN, {"organization_id": connection.organization_id})
+        await transaction.fetch(_TURN, {"organization_id": organization_id})
     await transaction.run_many(transaction.database.prepared("put_event", _insert), rows)
 
 
@@ -80,9 +100,9 @@ async def read(
     Raises:
         CursorExpired: there were some behind it that are gone.
     """
-    pruned = await _pruned(database, organization_id)
-    start = pruned if after is None else after
-    if start < pruned:
+    oldest = await pruned(database, organization_id)
+    start = oldest if after is None else after
+    if start < oldest:
         raise CursorExpired
     key = ("read_events", len(types), connection_id is not None)
     statement = database.prepared(key, lambda: _page(len(types), connection_id is not None))
@@ -97,7 +117,7 @@ async def last(database: Database, organization_id: str) -> int:
     c = events.c
     query = select(c.id).where(c.organization_id == organization_id)
     rows = await database.execute(query.order_by(c.id.desc()).limit(1))
-    return max(rows[0][0] if rows else 0, await _pruned(database, organization_id))
+    return max(rows[0][0] if rows else 0, await pruned(database, organization_id))
 
 
 async def prune(database: Database, before: int) -> int:
@@ -117,7 +137,8 @@ async def prune(database: Database, before: int) -> int:
     return len(gone)
 
 
-async def _pruned(database: Database, organization_id: str) -> int:
+async def pruned(database: Database, organization_id: str) -> int:
+    """The number of the newest event of an organization that is deleted; 0 if none is."""
     c = organizations.c
     statement = database.prepared(
         "events_pruned", lambda: select(c.events_pruned).where(c.id == bindparam("organization"))
@@ -131,7 +152,7 @@ def _page(types: int, of_connection: bool) -> Select[Any]:
     where = [c.organization_id == bindparam("organization"), c.id > bindparam("after")]
     if of_connection:
         where.append(c.connection_id == bindparam("connection"))
-    columns = c.id, c.type, c.created, c.body
+    columns = c.id, c.connection_id, c.type, c.created, c.body
     count: ColumnElement[Any] = bindparam("count")
     if types < 2:
         where += [c.type == bindparam("type_0")] if types else []

@@ -84,6 +84,11 @@ def new_secret(prefix: str) -> str:
     return f"{prefix}_{secrets.token_urlsafe(32)}"
 
 
+def new_webhook_secret() -> str:
+    """A random secret of 256 bits, as Standard Webhooks writes it."""
+    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
 def hash_secret(secret: str) -> str:
     """The hash under which a key or token is stored. Secrets are random and long, so a plain SHA-256 is enough."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

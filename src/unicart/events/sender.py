@@ -1,0 +1,105 @@
+"""One request to a webhook endpoint: signed, to a public address, and never for longer than a receiver may take."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+import httpx2
+from standardwebhooks import Webhook
+
+from unicart.connectors.kit.targets import PrivateTarget, resolve
+from unicart.store.webhooks import Attempt
+
+TIMEOUT = 15.0
+"""Seconds that a receiver has to answer."""
+CONCURRENCY = 16
+QUOTED = 300
+DESCRIPTIONS = {410: "The receiver says that it is gone for good."}
+
+
+class Sender:
+    """Sends to one URL; its connections are shared with no other endpoint."""
+
+    def __init__(self, url: str, *, private_network: bool, timeout: float = TIMEOUT) -> None:
+        self._url = url
+        self._private_network = private_network
+        self._timeout = timeout
+        self._free = asyncio.Semaphore(CONCURRENCY)
+        limits = httpx2.Limits(max_connections=CONCURRENCY, max_keepalive_connections=CONCURRENCY)
+        self._client = httpx2.AsyncClient(timeout=timeout, follow_redirects=False, limits=limits)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        await self._client.aclose()
+
+    async def send(self, event_id: int, event_type: str, body: bytes, secrets: Sequence[str]) -> Attempt:
+        """Send one event, and tell how it went. Whatever goes wrong is in the attempt, not raised."""
+        async with self._free:
+            attempted, started = time.time(), time.perf_counter()
+            status, error = await self._status(message_id(event_id), body, secrets)
+            return Attempt(
+                event_id=event_id,
+                event_type=event_type,
+                attempted_ms=int(attempted * 1000),
+                latency_ms=int((time.perf_counter() - started) * 1000),
+                delivered=status is not None and 200 <= status < 300,
+                status=status,
+                error=error,
+            )
+
+    async def _status(self, id: str, body: bytes, secrets: Sequence[str]) -> tuple[int | None, str | None]:
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await self._request(id, body, secrets)
+        except TimeoutError:
+            return None, f"No answer within {self._timeout:g} s."
+        except PrivateTarget as error:
+            return None, f"{error} Allow it with UNICART_WEBHOOK_PRIVATE_NETWORK=true."
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
+            return None, (str(error) or type(error).__name__)[:QUOTED]
+
+    async def _request(self, id: str, body: bytes, secrets: Sequence[str]) -> tuple[int, str | None]:
+        target = await resolve(self._url, private_network=self._private_network)
+        headers = {"content-type": "application/json", "user-agent": "unicart", **signed(id, body, secrets)}
+        request = self._client.stream(
+            "POST", target.url, content=body, headers={**headers, **target.headers}, extensions=target.extensions
+        )
+        async with request as response:
+            status = response.status_code
+            if 200 <= status < 300:
+                # A short answer is read, so that the connection can be used again.
+                if int(response.headers.get("content-length", QUOTED + 1)) <= QUOTED:
+                    await response.aread()
+                return status, None
+            if 300 <= status < 400:
+                return status, "Redirects are not followed. Enter the URL that it leads to."
+            return status, DESCRIPTIONS.get(status) or await _beginning(response)
+
+
+def message_id(event_id: int) -> str:
+    """The id of an event's message, the same at every attempt, by which a receiver knows one that it has had."""
+    return f"msg_{event_id}"
+
+
+def signed(id: str, body: bytes, secrets: Sequence[str]) -> dict[str, str]:
+    """The headers of Standard Webhooks under both of their names, with a signature by each secret."""
+    now = datetime.now(UTC)
+    signature = " ".join(Webhook(secret).sign(id, now, body.decode()) for secret in secrets)
+    values = {"id": id, "timestamp": str(int(now.timestamp())), "signature": signature}
+    return {f"{family}-{name}": value for family in ("webhook", "svix") for name, value in values.items()}
+
+
+async def _beginning(response: httpx2.Response) -> str:
+    """The first characters of an answer, to be shown with the attempt."""
+    parts, size = [], 0
+    async for part in response.aiter_bytes():
+        parts.append(part)
+        size += len(part)
+        if size >= QUOTED:
+            break
+    return b"".join(parts).decode("utf-8", "replace").replace("\x00", "")[:QUOTED]
