@@ -22,9 +22,10 @@ from unicart.connectors.kit import ConnectorError
 from unicart.connectors.registry import connector, connector_names
 from unicart.contract.common import format_date
 from unicart.contract.resources import Function
+from unicart.events.deliverer import Deliverer
 from unicart.server import PortTaken, base_url, listen, serve
 from unicart.settings import Settings, SettingsError, read_settings
-from unicart.store import checkpoints, schedules, tenants
+from unicart.store import checkpoints, leases, schedules, tenants
 from unicart.store.database import Database, StoreUnavailable, open_database
 from unicart.store.migrate import MigrationFailed, migrate
 from unicart.store.schedules import Schedule
@@ -101,7 +102,7 @@ def demo_command(
         else:
             _print_access(described)
 
-    serve(settings, vault, listener, ready, worker=False)
+    serve(settings, vault, listener, ready, worker=True)
 
 
 @app.command("serve")
@@ -129,11 +130,21 @@ def worker_command(
     data_dir: DataDir = None,
     beside: Annotated[int | None, typer.Option(hidden=True, help="End when this parent process does.")] = None,
 ) -> None:
-    """Sync every connection when it is due, until stopped. unicart serve runs one; more may share a PostgreSQL store."""
-    event_days = read_settings().event_days
+    """Sync every connection when it is due, and send webhooks, until stopped. unicart serve runs one; more may share a PostgreSQL store."""
+    settings = read_settings()
 
     async def work(database: Database, vault: Vault) -> None:
-        running = asyncio.ensure_future(Worker(database, vault, event_days=event_days).run())
+        process = leases.this_process()
+        await leases.release_dead(database, int(time.time()))
+        worker = Worker(database, vault, event_days=settings.event_days)
+        deliverer = Deliverer(
+            database,
+            vault,
+            process,
+            private_network=settings.webhook_private_network,
+            event_days=settings.event_days,
+        )
+        running = asyncio.gather(worker.run(), deliverer.run())
         watch = asyncio.ensure_future(_cancel_without(beside, running)) if beside is not None else None
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, running.cancel)
@@ -145,7 +156,7 @@ def worker_command(
     _with_store(data_dir, work)
 
 
-async def _cancel_without(parent: int, running: "asyncio.Future[None]") -> None:
+async def _cancel_without(parent: int, running: "asyncio.Future[Any]") -> None:
     """A parent that was killed cannot stop its worker."""
     while os.getppid() == parent:  # noqa: ASYNC110 - nothing tells of a parent's end
         await asyncio.sleep(1)

@@ -21,7 +21,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     ``database_url`` is ``sqlite:///path`` or ``postgresql://…``; without it, ``unicart.db`` in ``data_dir``. ``secret_key``
     encrypts credentials and signs page tokens; without it, a key file in ``data_dir`` does. ``read_rate`` and
-    ``write_rate`` are requests per second and access token; 0 means no limit. Events are kept for ``event_days``.
+    ``write_rate`` are requests per second and access token; 0 means no limit. Events are kept for ``event_days``. Webhooks
+    are sent to private addresses only with ``webhook_private_network``.
     """
 
     data_dir: str = "data"
@@ -30,6 +31,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     read_rate: int = 10
     write_rate: int = 50
     event_days: int = 30
+    webhook_private_network: bool = False
     log_level: str = "info"
 
     def __post_init__(self) -> None:

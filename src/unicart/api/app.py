@@ -3,7 +3,7 @@
 from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from unicart.api import docs, events, operations, records
+from unicart.api import docs, events, operations, records, webhooks
 from unicart.api.authentication import Authenticator
 from unicart.api.gateway import Gateway
 from unicart.api.page_tokens import PageTokens
@@ -26,6 +26,7 @@ def create_app(database: Database, vault: Vault, settings: Settings) -> ASGIApp:
     routes: list[BaseRoute] = [
         *records.routes(services),
         *events.routes(services),
+        *webhooks.routes(services, vault, private_network=settings.webhook_private_network),
         *operations.routes(database),
         *docs.routes(),
     ]

@@ -101,7 +101,7 @@ class RecordRoutes:
         caller = await self._admit(scope, write=True)
         caller.may_write()
         id: str = request.path_params["id"]
-        tags, unused = _read_tags(await _read_body(request))
+        tags, unused = _read_tags(await read_body(request))
         if "\x00" in id:
             raise self._not_found(id)
         async with self._services.database.write() as transaction:
@@ -151,7 +151,12 @@ def _no_parameters(scope: Scope) -> None:
         raise InvalidRequest("query", {name: ["is not a known parameter"] for name, _ in given})
 
 
-async def _read_body(request: Request) -> bytes:
+async def read_body(request: Request) -> bytes:
+    """The body of a request.
+
+    Raises:
+        InvalidRequest: it is too large.
+    """
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)

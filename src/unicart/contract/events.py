@@ -19,6 +19,8 @@ ERROR_CREATED = "connection-error.created"
 ERROR_UPDATED = "connection-error.updated"
 ERROR_DELETED = "connection-error.deleted"
 ENDPOINT_DISABLED = "webhook-endpoint.disabled"
+ENDPOINT_TEST = "webhook-endpoint.test"
+"""Sent on request, to see whether an endpoint answers; never in the feed."""
 UNTOLD = frozenset({"trackstar_updated_date"})
 """What changes with every change."""
 

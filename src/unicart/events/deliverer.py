@@ -25,6 +25,8 @@ TICK = 0.2
 ROUND = 32
 HOLD = 60
 PAUSE = 5.0
+PRUNE = 5000
+PRUNE_EVERY = 3600
 
 
 class Deliverer:
@@ -37,12 +39,15 @@ class Deliverer:
         owner: str,
         *,
         private_network: bool,
+        event_days: int,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._database = database
         self._vault = vault
         self._owner = owner
         self._private_network = private_network
+        self._event_days = event_days
+        self._next_prune = 0.0
         self._clock = clock
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -51,6 +56,7 @@ class Deliverer:
         try:
             while True:
                 await self.start_due()
+                await self.prune()
                 await asyncio.sleep(TICK)
         finally:
             for task in self._tasks:
@@ -69,6 +75,17 @@ class Deliverer:
             task = asyncio.create_task(self._serve(endpoint))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    async def prune(self) -> None:
+        """Delete attempts that are too old: some at a time, and once all are gone, not again for an hour."""
+        now = self._clock()
+        if now < self._next_prune:
+            return
+        try:
+            if not await webhooks.prune(self._database, int(now) - self._event_days * 86400, PRUNE):
+                self._next_prune = now + PRUNE_EVERY
+        except StoreUnavailable as error:
+            log.error("Old attempts cannot be deleted: %s", error)
 
     async def idle(self) -> None:
         """Wait until everything that was begun is sent."""
@@ -114,8 +131,7 @@ class Deliverer:
             raise LeaseLost(endpoint.id)
 
         async def send(message: Message) -> Outcome:
-            event = message.event
-            attempt = await sender.send(event.id, event.type, event.written(), secrets)
+            attempt = await sender.send(message.event, secrets)
             again = not attempt.delivered and message.attempts < len(RETRIES)
             due = int(self._clock()) + RETRIES[message.attempts] if again else None
             return Outcome(message, attempt, due)

@@ -1,22 +1,26 @@
 """One request to a webhook endpoint: signed, to a public address, and never for longer than a receiver may take."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from types import TracebackType
 from typing import Self
 
 import httpx2
 from standardwebhooks import Webhook
 
-from unicart.connectors.kit.targets import PrivateTarget, resolve
+from unicart.connectors.kit.targets import PrivateTarget, PublicTransport
+from unicart.store.events import Stored
 from unicart.store.webhooks import Attempt
 
 TIMEOUT = 15.0
 """Seconds that a receiver has to answer."""
 CONCURRENCY = 16
 QUOTED = 300
+PRIVATE = "An operator can allow that with UNICART_WEBHOOK_PRIVATE_NETWORK=true."
 DESCRIPTIONS = {410: "The receiver says that it is gone for good."}
 
 
@@ -25,11 +29,10 @@ class Sender:
 
     def __init__(self, url: str, *, private_network: bool, timeout: float = TIMEOUT) -> None:
         self._url = url
-        self._private_network = private_network
         self._timeout = timeout
         self._free = asyncio.Semaphore(CONCURRENCY)
-        limits = httpx2.Limits(max_connections=CONCURRENCY, max_keepalive_connections=CONCURRENCY)
-        self._client = httpx2.AsyncClient(timeout=timeout, follow_redirects=False, limits=limits)
+        transport = httpx2.AsyncHTTPTransport(verify=_certificates()) if private_network else PublicTransport()
+        self._client = httpx2.AsyncClient(timeout=timeout, follow_redirects=False, transport=transport)
 
     async def __aenter__(self) -> Self:
         return self
@@ -37,14 +40,14 @@ class Sender:
     async def __aexit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         await self._client.aclose()
 
-    async def send(self, event_id: int, event_type: str, body: bytes, secrets: Sequence[str]) -> Attempt:
+    async def send(self, event: Stored, secrets: Sequence[str]) -> Attempt:
         """Send one event, and tell how it went. Whatever goes wrong is in the attempt, not raised."""
         async with self._free:
             attempted, started = time.time(), time.perf_counter()
-            status, error = await self._status(message_id(event_id), body, secrets)
+            status, error = await self._status(message_id(event.id), event.written(), secrets)
             return Attempt(
-                event_id=event_id,
-                event_type=event_type,
+                event_id=event.id,
+                event_type=event.type,
                 attempted_ms=int(attempted * 1000),
                 latency_ms=int((time.perf_counter() - started) * 1000),
                 delivered=status is not None and 200 <= status < 300,
@@ -59,17 +62,13 @@ class Sender:
         except TimeoutError:
             return None, f"No answer within {self._timeout:g} s."
         except PrivateTarget as error:
-            return None, f"{error} Allow it with UNICART_WEBHOOK_PRIVATE_NETWORK=true."
+            return None, f"{error}. {PRIVATE}"
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
             return None, (str(error) or type(error).__name__)[:QUOTED]
 
     async def _request(self, id: str, body: bytes, secrets: Sequence[str]) -> tuple[int, str | None]:
-        target = await resolve(self._url, private_network=self._private_network)
         headers = {"content-type": "application/json", "user-agent": "unicart", **signed(id, body, secrets)}
-        request = self._client.stream(
-            "POST", target.url, content=body, headers={**headers, **target.headers}, extensions=target.extensions
-        )
-        async with request as response:
+        async with self._client.stream("POST", self._url, content=body, headers=headers) as response:
             status = response.status_code
             if 200 <= status < 300:
                 # A short answer is read, so that the connection can be used again.
@@ -92,6 +91,11 @@ def signed(id: str, body: bytes, secrets: Sequence[str]) -> dict[str, str]:
     signature = " ".join(Webhook(secret).sign(id, now, body.decode()) for secret in secrets)
     values = {"id": id, "timestamp": str(int(now.timestamp())), "signature": signature}
     return {f"{family}-{name}": value for family in ("webhook", "svix") for name, value in values.items()}
+
+
+@lru_cache
+def _certificates() -> ssl.SSLContext:
+    return httpx2.create_ssl_context()
 
 
 async def _beginning(response: httpx2.Response) -> str:

@@ -304,12 +304,11 @@ async def record(
     Raises:
         LeaseLost: nothing was stored.
     """
-    failed_at = [outcome.attempt.attempted_ms // 1000 for outcome in outcomes if not outcome.attempt.delivered]
     failing_since = endpoint.failing_since
     if any(outcome.attempt.delivered for outcome in outcomes):
         failing_since = None
-    elif failed_at and failing_since is None:
-        failing_since = min(failed_at)
+    elif outcomes and failing_since is None:
+        failing_since = now
     values: dict[str, Any] = {"position": position, "lease_until": now + hold, "failing_since": failing_since}
     if disabled_reason is not None:
         values |= {"disabled": True, "disabled_reason": disabled_reason, "updated": now}
