@@ -10,8 +10,6 @@ import msgspec
 
 from unicart.contract.resources import Function
 
-INTEGRATION_TYPE: Literal["cart"] = "cart"
-
 
 class SyncStatus(StrEnum):
     """How the scheduled sync of a function stands."""
@@ -90,7 +88,7 @@ class ConnectionObject(msgspec.Struct, frozen=True, kw_only=True):
     connection_id: str
     integration_name: str
     integration_display_name: str
-    integration_type: Literal["cart"]
+    integration_type: Literal["cart"] = "cart"
     customer_id: str | None
     created_at: str
     last_used: str | None
@@ -104,6 +102,26 @@ class ConnectionObject(msgspec.Struct, frozen=True, kw_only=True):
     historical_sync_completed: dict[str, bool]
     me: ConnectedAccount
     history_days: int | None
+
+
+class SyncStarted(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a request to sync now.
+
+    ``functions_to_sync`` are the functions that are now due, empty if that is all of them. ``syncing`` is false if there is
+    none, because every one that was asked for was being synced already.
+    """
+
+    id: str
+    syncing: bool
+    functions_to_sync: list[Function]
+
+
+class ConnectionUpdated(msgspec.Struct, frozen=True, kw_only=True):
+    """The connection ``id`` is now as was asked."""
+
+    id: str
+    object: Literal["connection"] = "connection"
+    updated: bool = True
 
 
 class JobStatus(StrEnum):
