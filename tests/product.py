@@ -37,8 +37,11 @@ class Unicart:
         return str(done.stderr if fails else done.stdout)
 
     def connect(self, integration: str, *options: str) -> str:
-        """Add a connection and return its id; the API is then asked for this connection."""
-        added = json.loads(self.run("connection", "add", integration, *options, "--json"))
+        """Add a connection and return its id; the API is then asked for this connection.
+
+        Its first sync pulls every order, however old, unless ``options`` say otherwise.
+        """
+        added = json.loads(self.run("connection", "add", integration, "--history-days", "0", *options, "--json"))
         key = json.loads(self.run("key", "create", "--json"))["api_key"]
         self.headers = {"x-trackstar-api-key": key, "x-trackstar-access-token": added["access_token"]}
         return str(added["connection_id"])

@@ -24,14 +24,16 @@ from unicart.contract.common import format_date
 from unicart.contract.resources import Function
 from unicart.events.deliverer import Deliverer
 from unicart.server import PortTaken, base_url, listen, serve
-from unicart.settings import Settings, SettingsError, read_settings
-from unicart.store import checkpoints, leases, schedules, tenants
+from unicart.settings import MAX_HISTORY_DAYS, Settings, SettingsError, read_settings
+from unicart.store import checkpoints, leases, quarantine, schedules, tenants
 from unicart.store.database import Database, StoreUnavailable, open_database
 from unicart.store.migrate import MigrationFailed, migrate
+from unicart.store.quarantine import Quarantined
 from unicart.store.schedules import Schedule
 from unicart.store.secrets import SecretError, Vault, new_key, open_vault
 from unicart.store.tenants import Connection, Duplicate, Organization
 from unicart.sync import connect
+from unicart.sync.quarantine import Retried, retry
 from unicart.sync.run import Progress, sync_function
 from unicart.sync.worker import Worker, schedule
 
@@ -210,6 +212,10 @@ def connection_add(
     integration: Annotated[str, typer.Argument(help="The connector: medusa, vendure, sandbox…")],
     org: Org = None,
     customer_id: Annotated[str | None, typer.Option(help="Your own name for the merchant.")] = None,
+    history_days: Annotated[
+        int | None,
+        typer.Option(min=0, max=MAX_HISTORY_DAYS, help="How many days of orders the first sync pulls; 0 is all."),
+    ] = None,
     no_private_network: Annotated[
         bool, typer.Option("--no-private-network", help="Refuse a shop on a private or loopback address.")
     ] = False,
@@ -221,6 +227,7 @@ def connection_add(
     The credentials are proved against the platform before anything is stored. The access token is shown only this once.
     """
     credentials = _credentials(integration, context.args)
+    days = read_settings().history_days if history_days is None else history_days
 
     async def add(database: Database, vault: Vault) -> tuple[Connection, str]:
         organization = await _organization(database, org)
@@ -234,6 +241,7 @@ def connection_add(
             credentials=credentials,
             private_network=not no_private_network,
             customer_id=customer_id,
+            history_days=days,
         )
         await schedule(database, connection, int(time.time()))
         return connection, token
@@ -283,7 +291,7 @@ def connection_show(connection_id: str, data_dir: DataDir = None, as_json: AsJso
         connection = await _connection(database, connection_id)
         states = await checkpoints.list_checkpoints(database, connection.key)
         errors = await checkpoints.list_errors(database, connection.key)
-        held = await checkpoints.list_quarantined(database, connection.key)
+        held = await quarantine.list_quarantined(database, connection.key)
         planned = await schedules.list_schedules(database, connection.key)
         return {
             **_described(connection),
@@ -293,6 +301,9 @@ def connection_show(connection_id: str, data_dir: DataDir = None, as_json: AsJso
                     "started": _date(state.started),
                     "finished": _date(state.finished),
                     "interrupted": state.interrupted,
+                    "pulled": state.pulled,
+                    "expected": state.expected,
+                    "since": _date(state.since),
                 }
                 for state in states
             ],
@@ -389,7 +400,9 @@ def _schedule_shown(schedule: Schedule) -> dict[str, Any]:
 def sync_command(
     connection_id: Annotated[str | None, typer.Argument(help="One connection; without it, all.")] = None,
     function: Annotated[list[Function] | None, typer.Option(help="Only these functions.")] = None,
-    full: Annotated[bool, typer.Option("--full", help="Pull everything again, not only what changed.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Pull everything again, from the oldest record on, not only what changed.")
+    ] = False,
     data_dir: DataDir = None,
 ) -> None:
     """Pull what is new or changed from the platforms. Ends with status 1 if anything could not be pulled."""
@@ -425,13 +438,58 @@ async def _sync_connection(
         for function in platform.facts.functions:
             if wanted and function not in wanted:
                 continue
-            if full:
-                await checkpoints.forget(database, connection.key, function.value)
             with shown.run(connection, function) as report:
-                progress = await sync_function(database, connection, platform, function, report)
+                progress = await sync_function(database, connection, platform, function, report, full=full)
             shown.summary(connection, progress)
             done.append(progress)
     return done
+
+
+@app.command("quarantine")
+def quarantine_command(
+    connection_id: Annotated[str | None, typer.Argument(help="One connection; without it, all.")] = None,
+    again: Annotated[bool, typer.Option("--retry", help="Map them all again now.")] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the records that could not be mapped, or map them again. Nothing is asked of the platforms."""
+
+    async def work(database: Database, vault: Vault) -> list[tuple[Connection, list[Quarantined], Retried]]:
+        if connection_id is not None:
+            chosen = [await _connection(database, connection_id)]
+        else:
+            chosen = await quarantine.holders(database)
+        done = []
+        for connection in chosen:
+            tried = await _retry(database, vault, connection) if again else Retried()
+            done.append((connection, await quarantine.list_quarantined(database, connection.key), tried))
+        return done
+
+    found = _with_store(data_dir, work)
+    for connection, _, tried in found if again else ():
+        err.print(f"{connection.account_name}: {tried.stored:,} stored, {tried.refused:,} still quarantined")
+    rows = [_quarantined_shown(connection, each) for connection, held, _ in found for each in held]
+    if as_json:
+        print(json.dumps(rows))
+    elif rows or not again:
+        _show_table(rows)
+
+
+async def _retry(database: Database, vault: Vault, connection: Connection) -> Retried:
+    async with connect.opened_connection(database, vault, connection) as platform:
+        return await retry(database, connection, platform, int(time.time()))
+
+
+def _quarantined_shown(connection: Connection, held: Quarantined) -> dict[str, Any]:
+    return {
+        "connection_id": connection.id,
+        "function_name": held.function,
+        "record": held.raw_key,
+        "reason": held.reason,
+        "first_seen": format_date(held.first_seen),
+        "last_seen": format_date(held.last_seen),
+        "version": held.version,
+    }
 
 
 @app.command("integrations")
@@ -561,6 +619,7 @@ def _described(connection: Connection) -> dict[str, Any]:
         "account_name": connection.account_name,
         "customer_id": connection.customer_id,
         "created_at": format_date(connection.created),
+        "history_days": connection.history_days,
     }
 
 

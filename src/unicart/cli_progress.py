@@ -78,7 +78,7 @@ class SyncProgress:
         if saved.stale:
             counts += f", {saved.stale:,} older than our copy"
         if progress.quarantined:
-            counts += f", {progress.quarantined:,} quarantined (unicart connection show {connection.id})"
+            counts += f", {progress.quarantined:,} quarantined (unicart quarantine {connection.id})"
         if progress.busy:
             counts = "another run is at it"
         self._console.print(f"{title} {counts}", markup=False)

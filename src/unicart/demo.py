@@ -58,6 +58,7 @@ async def _connection(database: Database, vault: Vault, organization_id: str, or
         account_name=connector("sandbox").facts.display_name,
         credentials=credentials,
         private_network=False,
+        history_days=0,
     )
     return connection
 

@@ -12,6 +12,7 @@ class SettingsError(Exception):
     """An environment variable has a value that cannot be used; the message names it."""
 
 
+MAX_HISTORY_DAYS = 36_500
 DATABASE_URLS = ("sqlite:///", "postgresql://", "postgres://")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -21,8 +22,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     ``database_url`` is ``sqlite:///path`` or ``postgresql://…``; without it, ``unicart.db`` in ``data_dir``. ``secret_key``
     encrypts credentials and signs page tokens; without it, a key file in ``data_dir`` does. ``read_rate`` and
-    ``write_rate`` are requests per second and access token; 0 means no limit. Events are kept for ``event_days``. Webhooks
-    are sent to private addresses only with ``webhook_private_network``.
+    ``write_rate`` are requests per second and access token; 0 means no limit. Events are kept for ``event_days``. The first sync
+    of a new connection pulls the orders of the last ``history_days``; 0 means all. Webhooks are sent to private addresses
+    only with ``webhook_private_network``.
     """
 
     data_dir: str = "data"
@@ -31,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     read_rate: int = 10
     write_rate: int = 50
     event_days: int = 30
+    history_days: int = 30
     webhook_private_network: bool = False
     log_level: str = "info"
 
@@ -42,6 +45,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 raise ValueError(f"UNICART_{name.upper()}: must not be negative")
         if self.event_days < 1:
             raise ValueError("UNICART_EVENT_DAYS: must be at least 1")
+        if not 0 <= self.history_days <= MAX_HISTORY_DAYS:
+            raise ValueError(f"UNICART_HISTORY_DAYS: must be from 0 (everything) to {MAX_HISTORY_DAYS}")
         if self.log_level.lower() not in LOG_LEVELS:
             raise ValueError(f"UNICART_LOG_LEVEL: use one of {', '.join(LOG_LEVELS)}")
 

@@ -19,7 +19,7 @@ from unicart.connectors.kit import (
     RequestRefused,
 )
 from unicart.contract.resources import ORDERS, Function
-from unicart.store import checkpoints, events, records
+from unicart.store import checkpoints, events, quarantine, records
 from unicart.store.checkpoints import Checkpoint, SyncError
 from unicart.store.database import Database, StoreUnavailable
 from unicart.store.records import Saved
@@ -133,13 +133,13 @@ async def test_a_record_that_cannot_be_mapped_is_quarantined_until_it_can(
     progress = await run(ScriptedPlatform([[*orders("1"), bad, nonsense, *orders("3")]]))
     assert (progress.pulled, progress.quarantined, progress.error) == (4, 2, None)
     assert set(await held("1", "2", "3")) == {"1", "3"}
-    quarantined = {each.raw_key: each for each in await checkpoints.list_quarantined(database, connection.key)}
+    quarantined = {each.raw_key: each for each in await quarantine.list_quarantined(database, connection.key)}
     assert quarantined["2"].reason == "status: 'unknowable' cannot be mapped"
     assert quarantined["2"].raw == msgspec.json.encode(bad)
     assert nonsense in [each.raw for each in quarantined.values()]
 
     await run(ScriptedPlatform([orders("2")]))
-    left = await checkpoints.list_quarantined(database, connection.key)
+    left = await quarantine.list_quarantined(database, connection.key)
     assert [each.raw for each in left] == [nonsense]
     assert set(await held("2")) == {"2"}
 

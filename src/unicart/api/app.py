@@ -3,7 +3,7 @@
 from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from unicart.api import docs, events, operations, records, webhooks
+from unicart.api import connections, docs, events, operations, records, schedules, sync_jobs, webhooks
 from unicart.api.authentication import Authenticator
 from unicart.api.gateway import Gateway
 from unicart.api.page_tokens import PageTokens
@@ -25,6 +25,9 @@ def create_app(database: Database, vault: Vault, settings: Settings) -> ASGIApp:
     )
     routes: list[BaseRoute] = [
         *records.routes(services),
+        *schedules.routes(services),
+        *sync_jobs.routes(services),
+        *connections.routes(services),
         *events.routes(services),
         *webhooks.routes(services, vault, private_network=settings.webhook_private_network),
         *operations.routes(database),

@@ -8,7 +8,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.routing import Route
 
-from unicart.api.records import Services, parameters
+from unicart.api.parameters import parameters
+from unicart.api.records import Services
 from unicart.api.reply import EVENT_STREAM, Endpoint, Reply, Stream, accepts, header
 from unicart.contract.errors import InvalidRequest
 from unicart.contract.events import EVENT_TYPES

@@ -2,8 +2,6 @@
 
 import time
 from functools import lru_cache
-from typing import Any
-from urllib.parse import parse_qsl
 
 import msgspec
 from starlette.requests import Request
@@ -11,7 +9,9 @@ from starlette.routing import Route
 from starlette.types import Scope
 
 from unicart.api.authentication import Authenticator, Caller
+from unicart.api.body import Fields, is_null, read_object, refuse_null
 from unicart.api.page_tokens import PageTokens
+from unicart.api.parameters import no_parameters, parameters
 from unicart.api.rate_limit import RateLimiter
 from unicart.api.reply import NDJSON, Endpoint, Reply, Stream, accepts, lines
 from unicart.connectors.registry import connector
@@ -22,12 +22,11 @@ from unicart.contract.resources import RESOURCES, Resource
 from unicart.store import records
 from unicart.store.database import Database
 from unicart.store.pages import Walk, sort_field
+from unicart.store.tenants import ApiKey
 
-MAX_BODY = 1 << 20
 MAX_TAGS = 100
 MAX_TAG_LENGTH = 255
 QUERIES = 1024
-NULL_WORDS = ("", "none", "null")
 
 
 class Services(msgspec.Struct, frozen=True):
@@ -37,6 +36,28 @@ class Services(msgspec.Struct, frozen=True):
     authenticator: Authenticator
     rate_limiter: RateLimiter
     page_tokens: PageTokens
+
+    async def caller(self, scope: Scope, *, write: bool) -> Caller:
+        """Who sends a request about one connection.
+
+        Raises:
+            UnicartError: nobody we know, one request too many, or a write with a read-only key.
+        """
+        caller = await self.authenticator.caller(scope["headers"])
+        self.rate_limiter.admit(scope, caller.connection.key, write)
+        if write:
+            caller.may_write()
+        return caller
+
+    async def key(self, scope: Scope) -> ApiKey:
+        """The key of a request to read what concerns a whole organization.
+
+        Raises:
+            UnicartError: none that we know, or one request too many.
+        """
+        key = await self.authenticator.key(scope["headers"])
+        self.rate_limiter.admit(scope, key.id, write=False)
+        return key
 
 
 def routes(services: Services) -> list[Route]:
@@ -85,7 +106,7 @@ class RecordRoutes:
         scope = request.scope
         scope["unicart.route"] = f"{self._resource.path}/{{{self._resource.singular}_id}}"
         caller = await self._admit(scope, write=False)
-        _no_parameters(scope)
+        no_parameters(scope)
         id: str = request.path_params["id"]
         document = None
         if id and "\x00" not in id:
@@ -99,9 +120,8 @@ class RecordRoutes:
         scope = request.scope
         scope["unicart.route"] = f"{self._resource.path}/{{{self._resource.singular}_id}}/trackstar-tags"
         caller = await self._admit(scope, write=True)
-        caller.may_write()
         id: str = request.path_params["id"]
-        tags, unused = _read_tags(await read_body(request))
+        tags, unused = _read_tags(await read_object(request))
         if "\x00" in id:
             raise self._not_found(id)
         async with self._services.database.write() as transaction:
@@ -114,8 +134,7 @@ class RecordRoutes:
         return Reply(answer % (document, msgspec.json.encode(id), msgspec.json.encode(unused)))
 
     async def _admit(self, scope: Scope, write: bool) -> Caller:
-        caller = await self._services.authenticator.caller(scope["headers"])
-        self._services.rate_limiter.admit(scope, caller.connection.key, write)
+        caller = await self._services.caller(scope, write=write)
         facts = connector(caller.connection.integration_name).facts
         if self._resource.function not in facts.functions:
             raise NotImplementedHere(
@@ -140,43 +159,11 @@ def _envelope(documents: list[bytes], token: bytes) -> bytes:
     return b",".join(documents)
 
 
-def parameters(query_string: bytes) -> list[tuple[str, str]]:
-    """The decoded parameters of a query string, in order."""
-    return parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
-
-
-def _no_parameters(scope: Scope) -> None:
-    given = parameters(scope["query_string"])
-    if given:
-        raise InvalidRequest("query", {name: ["is not a known parameter"] for name, _ in given})
-
-
-async def read_body(request: Request) -> bytes:
-    """The body of a request.
-
-    Raises:
-        InvalidRequest: it is too large.
-    """
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > MAX_BODY:
-            raise InvalidRequest("json", {"body": [f"must be at most {MAX_BODY >> 20} MB"]})
-        parts.append(part)
-    return b"".join(parts)
-
-
-def _read_tags(body: bytes) -> tuple[list[Tag], list[str]]:
+def _read_tags(fields: Fields) -> tuple[list[Tag], list[str]]:
     """The tags of a request body, and the names of the fields that nothing is done with."""
-    try:
-        fields = msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise InvalidRequest("json", {"body": ["must be a JSON object"]}) from None
     if "trackstar_tags" not in fields:
         raise InvalidRequest("json", {"trackstar_tags": ["is required"]})
-    problems = {name: ["must not be null or empty"] for name, value in fields.items() if _is_null(value)}
-    if problems:
-        raise InvalidRequest("json", problems)
+    refuse_null(fields)
     given = fields["trackstar_tags"]
     if not isinstance(given, list):
         raise InvalidRequest("json", {"trackstar_tags": ["must be a list of strings and one-key objects"]})
@@ -189,10 +176,6 @@ def _read_tags(body: bytes) -> tuple[list[Tag], list[str]]:
     return given, sorted(set(fields) - {"trackstar_tags"})
 
 
-def _is_null(value: object) -> bool:
-    return value is None or (isinstance(value, str) and value.lower() in NULL_WORDS)
-
-
 def _tag_problem(tag: object) -> str | None:
     texts = [tag] if isinstance(tag, str) else []
     if isinstance(tag, dict):
@@ -202,7 +185,7 @@ def _tag_problem(tag: object) -> str | None:
     if not texts or not all(isinstance(text, str) for text in texts):
         return "must be a string, or an object of one key with a string"
     for text in texts:
-        if _is_null(text):
+        if is_null(text):
             return "must not be null or empty"
         if len(text) > MAX_TAG_LENGTH or "\x00" in text:
             return f"must be at most {MAX_TAG_LENGTH} characters without NUL"

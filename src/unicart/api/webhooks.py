@@ -7,7 +7,9 @@ import msgspec
 from starlette.requests import Request
 from starlette.routing import Route
 
-from unicart.api.records import Services, parameters, read_body
+from unicart.api.body import read_body
+from unicart.api.parameters import parameters
+from unicart.api.records import Services
 from unicart.api.reply import Endpoint as Handler
 from unicart.api.reply import Reply
 from unicart.connectors.kit.targets import BadTarget, PrivateTarget, parse, resolve

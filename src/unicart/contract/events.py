@@ -15,6 +15,9 @@ from unicart.contract.resources import ORDERS, RESOURCES, Resource
 
 SHIPMENT_CREATED = "cart-order.cart-shipment.created"
 HISTORICAL_SYNC_COMPLETED = "connection.historical-sync-completed"
+FORCE_SYNC_COMPLETED = "connection.force-sync-completed"
+SYNC_JOB_COMPLETED = "connection.sync-job-completed"
+SYNC_JOB_STUCK = "connection.sync-job-stuck"
 ERROR_CREATED = "connection-error.created"
 ERROR_UPDATED = "connection-error.updated"
 ERROR_DELETED = "connection-error.deleted"
@@ -41,6 +44,9 @@ EVENT_TYPES = (
     *(name(resource) for resource in RESOURCES for name in (created, updated)),
     SHIPMENT_CREATED,
     HISTORICAL_SYNC_COMPLETED,
+    FORCE_SYNC_COMPLETED,
+    SYNC_JOB_COMPLETED,
+    SYNC_JOB_STUCK,
     ERROR_CREATED,
     ERROR_UPDATED,
     ERROR_DELETED,
@@ -77,7 +83,11 @@ def of_change(
 
 
 def of_connection(
-    connection_id: str, integration_name: str, type: str, data: dict[str, Any], previous: dict[str, Any] | None = None
+    connection_id: str,
+    integration_name: str,
+    type: str,
+    data: dict[str, Any] | msgspec.Struct,
+    previous: dict[str, Any] | None = None,
 ) -> Event:
     """An event of a connection itself."""
     return Event(type, _envelope(connection_id, integration_name, type, encode(data), previous))

@@ -1,21 +1,23 @@
-"""The state of syncs: cursors, leases, errors and quarantined records.
+"""The state of syncs: cursors, leases, progress and errors.
 
 A cursor is written in the same transaction as the page it covers. A lease gives each connection and function to one run.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, delete, func, or_, select, update
+from sqlalchemy import BigInteger, case, delete, func, literal, null, or_, select, update
 
 from unicart.contract.common import format_date
+from unicart.contract.connections import ErrorType
 from unicart.contract.events import ERROR_CREATED, ERROR_DELETED, ERROR_UPDATED, Event, of_connection
 from unicart.contract.resources import BY_FUNCTION, Function
 from unicart.store import events
 from unicart.store.database import Database, Transaction
 from unicart.store.rows import columns, read
 from unicart.store.statements import insert_into
-from unicart.store.tables import checkpoints, connection_errors, quarantine
+from unicart.store.tables import checkpoints, connection_errors
 from unicart.store.tenants import Connection
 
 
@@ -24,7 +26,11 @@ class LeaseLost(Exception):
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
-    """How far a function of a connection is synced. Times are epoch seconds."""
+    """How far a function of a connection is synced. Times are epoch seconds.
+
+    The first sync pulls what was created or changed since ``since``, or everything if that is null. ``pulled`` counts the
+    raw records of the current run, or of the last one; ``expected`` is the platform's word on how many there are.
+    """
 
     function: str
     cursor: str | None
@@ -34,6 +40,13 @@ class Checkpoint(msgspec.Struct, frozen=True):
     started: int | None
     finished: int | None
     first_finished: int | None
+    since: int | None = None
+    pulled: int = 0
+    expected: int | None = None
+
+    def in_progress(self, now: int) -> bool:
+        """Whether a run holds the function at ``now`` (epoch seconds)."""
+        return self.lease_owner is not None and self.lease_until > now
 
 
 class SyncError(msgspec.Struct, frozen=True):
@@ -46,17 +59,7 @@ class SyncError(msgspec.Struct, frozen=True):
     preventing_sync: bool
     first_seen: int
     last_seen: int
-
-
-class Quarantined(msgspec.Struct, frozen=True):
-    """A raw record that could not be mapped."""
-
-    function: str
-    raw_key: str
-    reason: str
-    raw: bytes
-    first_seen: int
-    last_seen: int
+    type: ErrorType = ErrorType.OTHER
 
 
 _c = checkpoints.c
@@ -69,9 +72,21 @@ async def list_checkpoints(database: Database, connection_key: int) -> list[Chec
 
 
 async def acquire(
-    database: Database, connection_key: int, function: str, owner: str, now: int, lease: int
+    database: Database,
+    connection_key: int,
+    function: str,
+    owner: str,
+    now: int,
+    lease: int,
+    *,
+    since: int | None = None,
+    anew: bool = False,
 ) -> Checkpoint | None:
-    """Take the lease of a function for ``lease`` seconds; null if another run holds it."""
+    """Take the lease of a function for ``lease`` seconds; null if another run holds it.
+
+    The very first run fixes ``since`` (epoch seconds; null for everything) for all runs of the first sync. With ``anew``,
+    the cursor and that window are dropped, so that everything is pulled again.
+    """
     fresh = {"connection_key": connection_key, "function": function, "interrupted": False, "lease_until": 0}
     async with database.write() as transaction:
         await transaction.execute(insert_into(checkpoints, database.dialect).values(**fresh).on_conflict_do_nothing())
@@ -82,16 +97,37 @@ async def acquire(
                 _c.function == function,
                 or_(_c.lease_until <= now, _c.lease_owner == owner),
             )
-            .values(lease_owner=owner, lease_until=now + lease, started=now)
+            .values(lease_owner=owner, lease_until=now + lease, started=now, **(_ANEW if anew else _begun(since)))
             .returning(*columns(Checkpoint, checkpoints))
         )
     return read(Checkpoint, rows[0]) if rows else None
 
 
+_ANEW: dict[str, Any] = {"cursor": None, "interrupted": False, "since": None, "pulled": 0, "expected": None}
+
+
+def _begun(since: int | None) -> dict[str, Any]:
+    return {
+        "since": case((_c.started.is_(None), literal(since, BigInteger())), else_=_c.since),
+        "pulled": case((_c.interrupted, _c.pulled), else_=0),
+        "expected": case((_c.interrupted, _c.expected), else_=null()),
+    }
+
+
 async def advance(
-    transaction: Transaction, connection_key: int, function: str, owner: str, cursor: str, lease_until: int
+    transaction: Transaction,
+    connection_key: int,
+    function: str,
+    owner: str,
+    cursor: str,
+    lease_until: int,
+    *,
+    pulled: int = 0,
+    expected: int | None = None,
 ) -> None:
-    """Store the cursor behind a page, in the page's own transaction, and renew the lease.
+    """Store the cursor behind a page of ``pulled`` raw records, in the page's own transaction, and renew the lease.
+
+    ``expected`` is how many the whole run expects, if the platform tells.
 
     Raises:
         LeaseLost: another run holds the lease; the transaction must not commit.
@@ -99,7 +135,13 @@ async def advance(
     rows = await transaction.execute(
         update(checkpoints)
         .where(_c.connection_key == connection_key, _c.function == function, _c.lease_owner == owner)
-        .values(cursor=cursor, interrupted=True, lease_until=lease_until)
+        .values(
+            cursor=cursor,
+            interrupted=True,
+            lease_until=lease_until,
+            pulled=_c.pulled + pulled,
+            expected=func.coalesce(literal(expected, BigInteger()), _c.expected),
+        )
         .returning(_c.function)
     )
     if not rows:
@@ -145,19 +187,9 @@ async def release(
             await events.put(transaction, connection, [*told, *gone], finished)
 
 
-async def forget(database: Database, connection_key: int, function: str) -> None:
-    """Drop the cursor, so that the next run pulls everything again."""
-    async with database.write() as transaction:
-        await transaction.execute(
-            update(checkpoints)
-            .where(_c.connection_key == connection_key, _c.function == function)
-            .values(cursor=None, interrupted=False)
-        )
-
-
 async def record_error(database: Database, connection: Connection, error: SyncError) -> None:
     """Show an error on the connection; it keeps the time at which one was first seen there. What is new in it is told."""
-    values = {"connection_key": connection.key, **msgspec.structs.asdict(error)}
+    values = {"connection_key": connection.key, **msgspec.structs.asdict(error), "type": error.type.value}
     changed = {
         name: value for name, value in values.items() if name not in ("connection_key", "function", "first_seen")
     }
@@ -202,40 +234,3 @@ async def list_errors(database: Database, connection_key: int) -> list[SyncError
     query = select(*columns(SyncError, connection_errors)).where(c.connection_key == connection_key)
     rows = await database.execute(query.order_by(c.function))
     return [read(SyncError, row) for row in rows]
-
-
-async def put_quarantined(
-    transaction: Transaction, connection_key: int, function: str, raw_key: str, reason: str, raw: bytes, now: int
-) -> None:
-    """Keep a raw record that could not be mapped, with the reason."""
-    changed = {"reason": reason, "raw": raw, "last_seen": now}
-    keys = {"connection_key": connection_key, "function": function, "raw_key": raw_key}
-    await transaction.execute(
-        insert_into(quarantine, transaction.database.dialect)
-        .values(**keys, **changed, first_seen=now)
-        .on_conflict_do_update(index_elements=list(keys), set_=changed)
-    )
-
-
-async def clear_quarantined(
-    transaction: Transaction, connection_key: int, function: str, raw_keys: Collection[str]
-) -> None:
-    """Drop records from the quarantine, because they could be mapped now."""
-    c = quarantine.c
-    statement = transaction.database.prepared(
-        "quarantined_keys",
-        lambda: select(c.raw_key).where(c.connection_key == bindparam("key"), c.function == bindparam("name")),
-    )
-    held = await transaction.fetch(statement, {"key": connection_key, "name": function})
-    for (raw_key,) in held:
-        if raw_key in raw_keys:
-            keys = c.connection_key == connection_key, c.function == function, c.raw_key == raw_key
-            await transaction.execute(delete(quarantine).where(*keys))
-
-
-async def list_quarantined(database: Database, connection_key: int) -> list[Quarantined]:
-    """The quarantined records of a connection."""
-    c = quarantine.c
-    query = select(*columns(Quarantined, quarantine)).where(c.connection_key == connection_key)
-    rows = await database.execute(query.order_by(c.function, c.raw_key))
-    return [Quarantined(*row) for row in rows]

@@ -1,25 +1,31 @@
 """When each function of each connection is to be synced next. Times are epoch seconds."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import msgspec
-from sqlalchemy import select, tuple_, update
+from sqlalchemy import ColumnElement, and_, case, or_, select, tuple_, update
 
+from unicart.contract.connections import JobStatus
 from unicart.store.database import Database
 from unicart.store.rows import columns, read
 from unicart.store.statements import insert_into
-from unicart.store.tables import connections, schedules
+from unicart.store.tables import checkpoints, connections, schedules, sync_jobs
 from unicart.store.tenants import COLUMNS, Connection
 
 
 class Schedule(msgspec.Struct, frozen=True):
-    """A function is synced every ``every`` seconds, next at ``due``; ``failures`` counts failed runs since a good one."""
+    """A function is synced every ``every`` seconds, next at ``due``; ``failures`` counts failed runs since a good one.
+
+    If it is ``forced``, it is synced even though it is ``paused``, until that has succeeded once.
+    """
 
     function: str
     every: int
     paused: bool
     due: int
     failures: int
+    forced: bool = False
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -63,7 +69,7 @@ async def change(
     if every is not None:
         values["every"] = every
     if paused is not None:
-        values["paused"] = paused
+        values |= {"paused": paused} | ({"forced": False} if paused else {})
     async with database.write() as transaction:
         rows = await transaction.execute(
             update(schedules)
@@ -74,12 +80,59 @@ async def change(
     return read(Schedule, rows[0]) if rows else None
 
 
+async def pause(
+    database: Database, connection_key: int, functions: Collection[str], *, paused: bool, now: int
+) -> list[str]:
+    """Pause schedules, or resume them, which makes those that were paused due at once. Returns the functions found."""
+    values: dict[str, Any] = {"paused": paused}
+    if paused:
+        values["forced"] = False
+    else:
+        values["due"] = case((_c.paused, now), else_=_c.due)
+    async with database.write() as transaction:
+        rows = await transaction.execute(
+            update(schedules)
+            .where(_c.connection_key == connection_key, _c.function.in_(functions))
+            .values(**values)
+            .returning(_c.function)
+        )
+    return [row[0] for row in rows]
+
+
+async def force(database: Database, connection_key: int, functions: Collection[str], now: int) -> list[str]:
+    """Make schedules due at once, paused or not. Returns the functions; those whose sync is in progress are left out."""
+    c = checkpoints.c
+    running = select(c.function).where(
+        c.connection_key == _c.connection_key,
+        c.function == _c.function,
+        c.lease_owner.is_not(None),
+        c.lease_until > now,
+    )
+    async with database.write() as transaction:
+        rows = await transaction.execute(
+            update(schedules)
+            .where(_c.connection_key == connection_key, _c.function.in_(functions), ~running.exists())
+            .values(due=now, forced=True)
+            .returning(_c.function)
+        )
+    return sorted(row[0] for row in rows)
+
+
+def _runnable(now: int) -> ColumnElement[bool]:
+    """Due, not paused unless forced, and with no on-demand sync of the function open."""
+    c = sync_jobs.c
+    job = select(c.id).where(
+        c.connection_key == _c.connection_key, c.function == _c.function, c.status == JobStatus.OPEN.value
+    )
+    return and_(_c.due <= now, or_(_c.paused.is_(False), _c.forced), ~job.exists())
+
+
 async def claim(database: Database, now: int, limit: int, hold: int) -> list[Claim]:
     """Take up to ``limit`` schedules that are due, the longest due first.
 
     Whoever takes them has ``hold`` seconds to say how they went; after that they are due again.
     """
-    due = select(_c.connection_key, _c.function).where(_c.paused.is_(False), _c.due <= now)
+    due = select(_c.connection_key, _c.function).where(_runnable(now))
     if not await database.execute(due.limit(1)):
         return []
     chosen = due.order_by(_c.due, _c.connection_key, _c.function).limit(limit).with_for_update(skip_locked=True)
@@ -98,8 +151,11 @@ async def claim(database: Database, now: int, limit: int, hold: int) -> list[Cla
     return [Claim(found[row[0]], read(Schedule, tuple(row)[1:])) for row in taken if row[0] in found]
 
 
-async def finish(database: Database, claimed: Claim, due: int, failures: int) -> None:
-    """Say when a claimed schedule is due next, unless it was changed meanwhile."""
+async def finish(database: Database, claimed: Claim, due: int, failures: int, *, succeeded: bool = False) -> None:
+    """Say when a claimed schedule is due next, unless it was changed meanwhile; one that succeeded is forced no more."""
+    values: dict[str, Any] = {"due": due, "failures": failures}
+    if succeeded:
+        values["forced"] = False
     async with database.write() as transaction:
         await transaction.execute(
             update(schedules)
@@ -108,5 +164,5 @@ async def finish(database: Database, claimed: Claim, due: int, failures: int) ->
                 _c.function == claimed.schedule.function,
                 _c.due == claimed.schedule.due,
             )
-            .values(due=due, failures=failures)
+            .values(**values)
         )

@@ -118,6 +118,7 @@ connection_errors = Table(
     Column("preventing_sync", Boolean, nullable=False),
     Column("first_seen", BigInteger, nullable=False),
     Column("last_seen", BigInteger, nullable=False),
+    Column("type", Name, nullable=False, server_default="other"),
     PrimaryKeyConstraint("connection_key", "function"),
 )
 

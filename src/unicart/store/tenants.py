@@ -33,7 +33,10 @@ class ApiKey(msgspec.Struct, frozen=True):
 
 
 class Connection(msgspec.Struct, frozen=True):
-    """An account on a platform, connected. ``key`` is its internal number."""
+    """An account on a platform, connected. ``key`` is its internal number.
+
+    A first sync pulls the orders of the last ``history_days``; all of them if that is 0, or null as in an earlier version.
+    """
 
     key: int
     id: str
@@ -43,6 +46,7 @@ class Connection(msgspec.Struct, frozen=True):
     account_name: str
     private_network: bool
     created: int
+    history_days: int | None = None
 
 
 async def create_organization(database: Database, name: str) -> Organization:
@@ -119,6 +123,7 @@ async def add_connection(
     credentials: dict[str, str],
     private_network: bool,
     customer_id: str | None = None,
+    history_days: int | None = None,
 ) -> tuple[Connection, str]:
     """A new connection and its access token."""
     token = new_secret("uc_tok")
@@ -135,6 +140,7 @@ async def add_connection(
                 credentials=vault.encrypt(credentials),
                 private_network=private_network,
                 created=int(time.time()),
+                history_days=history_days,
             )
         )
     connection = await find_connection(database, id)
@@ -153,6 +159,7 @@ COLUMNS = (
     _c.account_name,
     _c.private_network,
     _c.created,
+    _c.history_days,
 )
 
 
@@ -181,6 +188,12 @@ async def list_connections(database: Database, organization_id: str | None = Non
     if organization_id is not None:
         query = query.where(_c.organization_id == organization_id)
     return [read(Connection, row) for row in await database.execute(query)]
+
+
+async def page_connections(database: Database, organization_id: str, after: str, limit: int) -> list[Connection]:
+    """The next ``limit`` connections of an organization whose ids are behind ``after``, by id."""
+    query = select(*COLUMNS).where(_c.organization_id == organization_id, _c.id > after)
+    return [read(Connection, row) for row in await database.execute(query.order_by(_c.id).limit(limit))]
 
 
 async def read_credentials(database: Database, vault: Vault, connection: Connection) -> dict[str, str]:

@@ -8,24 +8,36 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from datetime import UTC, datetime
 
 import msgspec
 
-from unicart.connectors.kit import Connector, ConnectorError, Pull, RateLimitedByPlatform, RawPage, fingerprint
+from unicart.connectors.kit import (
+    Connector,
+    ConnectorError,
+    CredentialsRejected,
+    PermissionMissing,
+    Pull,
+    RateLimitedByPlatform,
+    RawPage,
+)
 from unicart.contract.common import format_date
-from unicart.contract.events import HISTORICAL_SYNC_COMPLETED, Event, of_connection
+from unicart.contract.connections import ErrorType
+from unicart.contract.events import FORCE_SYNC_COMPLETED, HISTORICAL_SYNC_COMPLETED, Event, of_connection
 from unicart.contract.resources import BY_FUNCTION, Function
 from unicart.store import checkpoints, records
-from unicart.store.checkpoints import LeaseLost, SyncError
+from unicart.store.checkpoints import Checkpoint, LeaseLost, SyncError
 from unicart.store.database import Database, StoreUnavailable
-from unicart.store.records import Prepared, Saved
+from unicart.store.records import Saved
 from unicart.store.tenants import Connection
+from unicart.sync.pages import keyed, map_page, save_page
 
 log = logging.getLogger(__name__)
 
 LEASE_SECONDS = 120
 LARGE_LOAD = 1000
+DAY = 86400
 
 
 class Progress(msgspec.Struct):
@@ -53,15 +65,30 @@ async def sync_function(
     platform: Connector,
     function: Function,
     report: Report = lambda _: None,
+    *,
+    full: bool = False,
+    forced: bool = False,
 ) -> Progress:
     """Run one function to its end, or to the error that stops it, which is then shown on the connection.
+
+    With ``full``, everything is pulled again, from the oldest record on. The end of a ``forced`` run is told.
 
     Raises:
         StoreUnavailable: our own store fails. What was stored stays, and the next run goes on from there.
     """
     progress = Progress(function)
     owner = uuid.uuid4().hex
-    state = await checkpoints.acquire(database, connection.key, function.value, owner, int(time.time()), LEASE_SECONDS)
+    now = int(time.time())
+    state = await checkpoints.acquire(
+        database,
+        connection.key,
+        function.value,
+        owner,
+        now,
+        LEASE_SECONDS,
+        since=_window(connection, function, now),
+        anew=full,
+    )
     if state is None:
         progress.busy = True
         return progress
@@ -71,9 +98,9 @@ async def sync_function(
     finished: int | None = None
     told: list[Event] = []
     try:
-        await run.pull(Pull(cursor=state.cursor, interrupted=state.interrupted))
-        if first:
-            told.append(await _completed(database, connection, function))
+        await run.pull(_next_pull(state))
+        ends = [HISTORICAL_SYNC_COMPLETED] * first + [FORCE_SYNC_COMPLETED] * forced
+        told += [await _completed(database, connection, function, end) for end in ends]
         finished = int(time.time())
         if progress.saved.created >= LARGE_LOAD:
             await database.refresh_statistics()
@@ -88,20 +115,44 @@ async def sync_function(
         raise
     except Exception as error:
         log.exception("sync of %s %s failed", connection.id, function.value)
-        message = f"The {connection.integration_name} connector failed: {error!r}. This is a defect; please report it."
-        await _fail(database, connection, function, progress, ConnectorError(message, repr(error)))
+        await _fail(database, connection, function, progress, defect(connection, error))
     finally:
         with contextlib.suppress(StoreUnavailable):
             await checkpoints.release(database, connection, function.value, owner, finished=finished, told=told)
     return progress
 
 
-async def _completed(database: Database, connection: Connection, function: Function) -> Event:
+def defect(connection: Connection, error: Exception) -> ConnectorError:
+    """What an operator is told of an error that no connector should raise."""
+    message = f"The {connection.integration_name} connector failed: {error!r}. This is a defect; please report it."
+    return ConnectorError(message, repr(error))
+
+
+def _next_pull(state: Checkpoint) -> Pull:
+    first = state.first_finished is None
+    since = datetime.fromtimestamp(state.since, UTC) if first and state.since is not None else None
+    return Pull(cursor=state.cursor, interrupted=state.interrupted, since=since)
+
+
+def _window(connection: Connection, function: Function, now: int) -> int | None:
+    """Where the first sync of a function begins; null for everything."""
+    if function is not Function.GET_ORDERS or not connection.history_days:
+        return None
+    return now - connection.history_days * DAY
+
+
+async def _completed(database: Database, connection: Connection, function: Function, type: str) -> Event:
     resource = BY_FUNCTION[function]
     dates = await records.date_range(database, connection.key, resource)
     oldest, newest = map(format_date, dates) if dates else (None, None)
     data = {"oldest_data_date": oldest, "newest_data_date": newest, "resource": resource.name}
-    return of_connection(connection.id, connection.integration_name, HISTORICAL_SYNC_COMPLETED, data)
+    return of_connection(connection.id, connection.integration_name, type, data)
+
+
+_TYPES = {
+    CredentialsRejected: ErrorType.INVALID_CREDENTIALS,
+    PermissionMissing: ErrorType.MISSING_PERMISSION,
+}
 
 
 async def _fail(
@@ -109,7 +160,8 @@ async def _fail(
 ) -> None:
     progress.error = error.message
     now = int(time.time())
-    shown = SyncError(function.value, error.message, error.detail, error.url, error.blocking, now, now)
+    type = _TYPES.get(error.__class__, ErrorType.OTHER)
+    shown = SyncError(function.value, error.message, error.detail, error.url, error.blocking, now, now, type)
     await checkpoints.record_error(database, connection, shown)
 
 
@@ -133,7 +185,6 @@ class _Run:
         self._connection = connection
         self._platform = platform
         self._function = function
-        self._resource = BY_FUNCTION[function]
         self._owner = owner
         self._progress = progress
         self._report = report
@@ -146,49 +197,24 @@ class _Run:
                 self._report(self._progress)
 
     async def _store(self, page: RawPage) -> None:
-        mapped, refused = self._map(page.records)
+        mapped = map_page(self._connection, self._platform, self._function, keyed(page.records))
         now = int(time.time())
-        key, function = self._connection.key, self._function.value
         async with self._database.write() as transaction:
             # First, so that a run that has lost its lease, or its connection, writes nothing.
-            await checkpoints.advance(transaction, key, function, self._owner, page.cursor, now + LEASE_SECONDS)
-            content = [prepared for _, prepared in mapped]
-            saved = await records.save(
-                transaction, self._connection, self._resource, content, now, announced=self._announced
+            await checkpoints.advance(
+                transaction,
+                self._connection.key,
+                self._function.value,
+                self._owner,
+                page.cursor,
+                now + LEASE_SECONDS,
+                pulled=len(page.records),
+                expected=page.total,
             )
-            for raw_key, raw, reason in refused:
-                await checkpoints.put_quarantined(transaction, key, function, raw_key, reason, raw, now)
-            await checkpoints.clear_quarantined(transaction, key, function, {raw_key for raw_key, _ in mapped})
+            saved = await save_page(
+                transaction, self._connection, self._function, mapped, now, announced=self._announced
+            )
         self._progress.saved.add(saved)
         self._progress.pulled += len(page.records)
-        self._progress.quarantined += len(refused)
+        self._progress.quarantined += len(mapped.refused)
         self._progress.total = page.total if page.total is not None else self._progress.total
-
-    def _map(self, raws: Sequence[bytes]) -> tuple[list[tuple[str, Prepared]], list[tuple[str, bytes, str]]]:
-        """Each unified record with the key of its raw one, and the raw records that could not be mapped."""
-        mapped: list[tuple[str, Prepared]] = []
-        refused: list[tuple[str, bytes, str]] = []
-        for raw in raws:
-            raw_key = _raw_key(raw)
-            try:
-                mapped += [(raw_key, records.prepare(record)) for record in self._platform.map(self._function, raw)]
-            except Exception as error:
-                reason = (str(error) or repr(error)).replace("\x00", "")
-                log.warning("%s %s: quarantined %s: %s", self._connection.id, self._function.value, raw_key, reason)
-                refused.append((raw_key, raw, reason))
-        return mapped, refused
-
-
-class _WithId(msgspec.Struct):
-    id: str | int
-
-
-_ids = msgspec.json.Decoder(_WithId)
-
-
-def _raw_key(raw: bytes) -> str:
-    """The raw record's own ``id`` where it has one, so that a later version of it takes the same place."""
-    try:
-        return str(_ids.decode(raw).id).replace("\x00", "")[:200]
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return fingerprint(raw.decode("utf-8", "replace"))

@@ -9,19 +9,23 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager
 
-from unicart.connectors.kit import Connector, ConnectorError
+from unicart import __version__
+from unicart.connectors.kit import Connector, ConnectorError, RateLimitedByPlatform
 from unicart.connectors.registry import connector
 from unicart.contract.resources import Function
-from unicart.store import events, schedules
+from unicart.store import events, jobs, quarantine, schedules
 from unicart.store.database import Database, StoreUnavailable
+from unicart.store.jobs import JobClaim, JobEnded
 from unicart.store.schedules import Claim
 from unicart.store.secrets import SecretError, Vault
 from unicart.store.tenants import Connection
 from unicart.sync.connect import opened_connection
-from unicart.sync.run import LEASE_SECONDS, Progress, sync_function
+from unicart.sync.jobs import run_job
+from unicart.sync.quarantine import retry
+from unicart.sync.run import LEASE_SECONDS, Progress, defect, sync_function
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +78,7 @@ class Worker:
         """Work. When cancelled, runs give their leases back, and go on behind their last page the next time."""
         try:
             await self._schedule_old_connections()
+            self._start(self.retry_quarantined())
             while True:
                 await self.start_due()
                 await self.prune_events()
@@ -84,19 +89,27 @@ class Worker:
             await asyncio.gather(*self._runs, return_exceptions=True)
 
     async def start_due(self) -> None:
-        """Start the runs that are due now."""
-        free = MOST_RUNS - len(self._runs)
-        if free <= 0:
-            return
+        """Start what is due now, of each kind of work."""
         try:
-            claims = await schedules.claim(self._database, int(self._clock()), free, LEASE_SECONDS)
+            for start in (self._start_jobs, self._start_schedules):
+                free = MOST_RUNS - len(self._runs)
+                if free > 0:
+                    await start(free)
         except StoreUnavailable as error:
-            log.error("The worker cannot read its schedules: %s", error)
-            return
-        for claim in claims:
-            run = asyncio.create_task(self._sync(claim))
-            self._runs.add(run)
-            run.add_done_callback(self._runs.discard)
+            log.error("The worker cannot read what is due: %s", error)
+
+    async def _start_jobs(self, free: int) -> None:
+        for claim in await jobs.claim(self._database, int(self._clock()), free, LEASE_SECONDS):
+            self._start(self._run_job(claim))
+
+    async def _start_schedules(self, free: int) -> None:
+        for claim in await schedules.claim(self._database, int(self._clock()), free, LEASE_SECONDS):
+            self._start(self._sync(claim))
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        run = asyncio.create_task(work)
+        self._runs.add(run)
+        run.add_done_callback(self._runs.discard)
 
     async def prune_events(self) -> None:
         """Delete events that are too old: some at a time, and once all are gone, not again for an hour."""
@@ -128,7 +141,8 @@ class Worker:
         progress: Progress | None = None
         try:
             async with self._opened(self._database, self._vault, connection) as platform:
-                progress = await sync_function(self._database, connection, platform, function)
+                forced = claim.schedule.forced
+                progress = await sync_function(self._database, connection, platform, function, forced=forced)
         except (ConnectorError, LookupError, SecretError, StoreUnavailable) as error:
             log.error("%s %s: %s", connection.id, function.value, error)
         except asyncio.CancelledError:
@@ -146,14 +160,62 @@ class Worker:
         if progress is not None and progress.busy:
             await self._finish(claim, int(now) + BUSY_WAIT, failures)
         elif progress is not None and not progress.error:
-            await self._finish(claim, max(int(started) + every, int(now) + 1), 0)
+            await self._finish(claim, max(int(started) + every, int(now) + 1), 0, succeeded=True)
         else:
             wait = max(_backoff(every, failures), progress.retry_after or 0 if progress else 0)
             await self._finish(claim, int(now + wait), failures + 1)
 
-    async def _finish(self, claim: Claim, due: int, failures: int) -> None:
+    async def _finish(self, claim: Claim, due: int, failures: int, *, succeeded: bool = False) -> None:
         with contextlib.suppress(StoreUnavailable):
-            await schedules.finish(self._database, claim, due, failures)
+            await schedules.finish(self._database, claim, due, failures, succeeded=succeeded)
+
+    async def _run_job(self, claim: JobClaim) -> None:
+        connection, job = claim.connection, claim.job
+        try:
+            async with self._opened(self._database, self._vault, connection) as platform:
+                await run_job(self._database, claim, platform, self._clock)
+        except JobEnded:
+            log.info("%s: on-demand sync %s is stopped", connection.id, job.id)
+        except StoreUnavailable as error:
+            # Not the job's fault: it is due again when its claim has run out.
+            log.error("%s: on-demand sync %s: %s", connection.id, job.id, error)
+        except asyncio.CancelledError:
+            with contextlib.suppress(StoreUnavailable, JobEnded):
+                await jobs.give_back(self._database, claim, int(self._clock()))
+            raise
+        except (ConnectorError, LookupError, SecretError) as error:
+            await self._fail_job(claim, error)
+        except Exception as error:
+            log.exception("%s: on-demand sync %s failed", connection.id, job.id)
+            await self._fail_job(claim, defect(connection, error))
+
+    async def _fail_job(self, claim: JobClaim, error: Exception) -> None:
+        log.warning("%s: on-demand sync %s: %s", claim.connection.id, claim.job.id, error)
+        patience = (error.retry_after or 0) if isinstance(error, RateLimitedByPlatform) else 0
+
+        def wait(failures: int) -> int:
+            return int(max(_backoff(LONGEST_BACKOFF, failures), patience))
+
+        with contextlib.suppress(StoreUnavailable, JobEnded):
+            await jobs.fail(self._database, claim, str(error), wait, int(self._clock()))
+
+    async def retry_quarantined(self) -> None:
+        """Map again, once, what another version of Unicart could not map."""
+        try:
+            for connection in await quarantine.holders(self._database, refused_by_other_than=__version__):
+                await self._retry_quarantined(connection)
+        except StoreUnavailable as error:
+            log.error("Quarantined records cannot be mapped again: %s", error)
+
+    async def _retry_quarantined(self, connection: Connection) -> None:
+        now = int(self._clock())
+        try:
+            async with self._opened(self._database, self._vault, connection) as platform:
+                done = await retry(self._database, connection, platform, now, refused_by_other_than=__version__)
+        except (ConnectorError, LookupError, SecretError) as error:
+            log.error("%s: quarantined records are not mapped again: %s", connection.id, error)
+            return
+        log.info("%s: quarantined records: %s stored, %s still refused", connection.id, done.stored, done.refused)
 
 
 def _backoff(every: int, failures: int) -> float:

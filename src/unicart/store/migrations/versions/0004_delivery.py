@@ -34,6 +34,7 @@ ADDED = {
     "connections": ("history_days", "subscription"),
     "checkpoints": ("since", "pulled", "expected"),
     "schedules": ("forced", "owner"),
+    "connection_errors": ("type",),
     "quarantine": ("version",),
 }
 
@@ -46,6 +47,7 @@ def _columns() -> None:
     op.add_column("checkpoints", sa.Column("expected", sa.BigInteger()))
     op.add_column("schedules", sa.Column("forced", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("schedules", sa.Column("owner", sa.Text()))
+    op.add_column("connection_errors", sa.Column("type", NAME, nullable=False, server_default="other"))
     op.add_column("quarantine", sa.Column("version", sa.Text(), nullable=False, server_default=""))
 
 

@@ -1,0 +1,103 @@
+"""The routes of on-demand syncs: one function's records of a span of time, pulled once."""
+
+import time
+from datetime import datetime
+
+from starlette.requests import Request
+from starlette.routing import Route
+
+from unicart.api.body import read_fields, read_object
+from unicart.api.parameters import no_parameters
+from unicart.api.records import Services
+from unicart.api.reply import Endpoint, Reply
+from unicart.connectors.registry import connector
+from unicart.contract.common import encode, whole_second
+from unicart.contract.errors import InvalidRequest, NotFound
+from unicart.contract.resources import Function
+from unicart.store import jobs
+from unicart.store.jobs import Job
+from unicart.store.tenants import Connection
+
+PATH = "/connections/on-demand-syncs"
+
+
+def routes(services: Services) -> list[Route]:
+    """``/connections/on-demand-syncs``."""
+    family = SyncJobRoutes(services)
+    return [
+        Route(PATH, Endpoint(family.create), methods=["POST"]),
+        Route(f"{PATH}/{{id}}", Endpoint(family.get), methods=["GET"]),
+        Route(f"{PATH}/{{id}}/cancel", Endpoint(family.cancel), methods=["POST"]),
+    ]
+
+
+class SyncJobRoutes:
+    """The routes."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def create(self, request: Request) -> Reply:
+        """Open a job."""
+        request.scope["unicart.route"] = PATH
+        connection = (await self._services.caller(request.scope, write=True)).connection
+        readers = {
+            "function_name": lambda value: _read_function(value, connection),
+            "start_time": _read_time,
+            "end_time": _read_time,
+        }
+        fields = read_fields(await read_object(request), readers, required=list(readers))
+        start, until = fields["start_time"], fields["end_time"]
+        if start >= until:
+            raise InvalidRequest("json", {"end_time": ["must be later than start_time"]})
+        database, now = self._services.database, int(time.time())
+        job = await jobs.create(database, connection.key, fields["function_name"].value, start, until, now)
+        return _reply(job, connection)
+
+    async def get(self, request: Request) -> Reply:
+        """One job."""
+        request.scope["unicart.route"] = f"{PATH}/{{sync_job_id}}"
+        connection = (await self._services.caller(request.scope, write=False)).connection
+        no_parameters(request.scope)
+        return _reply(await self._job(request, connection), connection)
+
+    async def cancel(self, request: Request) -> Reply:
+        """Cancel an open job; what it has stored stays."""
+        request.scope["unicart.route"] = f"{PATH}/{{sync_job_id}}/cancel"
+        connection = (await self._services.caller(request.scope, write=True)).connection
+        job = await self._job(request, connection)
+        cancelled = await jobs.cancel(self._services.database, connection.key, job.id)
+        if cancelled is None:
+            # Not a 409, which tells a client of this API to try the same again later.
+            job = await self._job(request, connection)
+            raise InvalidRequest("path", {"sync_job_id": [f"is {job.status.value}. Only open jobs can be cancelled"]})
+        return _reply(cancelled, connection)
+
+    async def _job(self, request: Request, connection: Connection) -> Job:
+        id: str = request.path_params["id"]
+        found = None if "\x00" in id else await jobs.find(self._services.database, connection.key, id)
+        if found is None:
+            raise NotFound("On-demand sync not found", id=id)
+        return found
+
+
+def _reply(job: Job, connection: Connection) -> Reply:
+    return Reply(encode(jobs.shown(job, connection.id)))
+
+
+def _read_function(value: object, connection: Connection) -> Function:
+    known = connector(connection.integration_name).facts.functions
+    if not isinstance(value, str) or value not in known:
+        asked = f"{connection.integration_name} {str(value)[:40]}"
+        raise ValueError(f"On-demand sync is not enabled for {asked}. Use one of: {', '.join(known)}")
+    return Function(value)
+
+
+def _read_time(value: object) -> int:
+    """Epoch seconds of an ISO 8601 time with a zone; a fraction of a second is cut off."""
+    if not isinstance(value, str):
+        raise ValueError("must be an ISO 8601 time with a zone, such as 2026-01-01T00:00:00Z")
+    try:
+        return int(whole_second(datetime.fromisoformat(value)).timestamp())
+    except ValueError:
+        raise ValueError("must be an ISO 8601 time with a zone, such as 2026-01-01T00:00:00Z") from None
