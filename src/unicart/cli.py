@@ -19,7 +19,7 @@ from rich.text import Text
 from unicart import __version__, demo
 from unicart.cli_progress import SyncProgress
 from unicart.connectors.kit import ConnectorError
-from unicart.connectors.registry import connector, connector_names
+from unicart.connectors.registry import connector, connector_names, offered_names
 from unicart.contract.common import format_date
 from unicart.contract.resources import Function
 from unicart.events.deliverer import Deliverer
@@ -493,9 +493,11 @@ def _quarantined_shown(connection: Connection, held: Quarantined) -> dict[str, A
 
 
 @app.command("integrations")
-def integrations() -> None:
+def integrations(
+    every: Annotated[bool, typer.Option("--all", help="Also those that only Unicart's own tests need.")] = False,
+) -> None:
     """List the connectors and the credentials that each needs."""
-    known = [connector(name).facts for name in connector_names()]
+    known = [connector(name).facts for name in (connector_names() if every else offered_names())]
     _show_table(
         {
             "Name": facts.name,

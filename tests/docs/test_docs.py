@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from unicart.cli import app
-from unicart.connectors.registry import connector, connector_names
+from unicart.connectors.registry import connector, connector_names, offered_names
 from unicart.contract.events import EVENT_TYPES
 from unicart.settings import Settings
 
@@ -77,5 +77,12 @@ def test_every_event_is_documented() -> None:
 
 def test_every_connector_is_in_the_readme() -> None:
     text = (ROOT / "README.md").read_text()
-    for name in connector_names():
+    for name in offered_names():
         assert f"| `{name}` | " in text
+
+
+def test_every_hidden_connector_is_in_the_connector_guide() -> None:
+    text = (ROOT / "docs/connector-guide.md").read_text()
+    for name in set(connector_names()) - set(offered_names()):
+        assert f"`{name}`" in text
+        assert f"`{name}`" not in (ROOT / "README.md").read_text()

@@ -18,6 +18,11 @@ def connector_names() -> list[str]:
     return list(_entry_points())
 
 
+def offered_names() -> list[str]:
+    """The names of the connectors that users are offered: all but the ``hidden`` ones, which are for tests."""
+    return [name for name in connector_names() if not connector(name).facts.hidden]
+
+
 @cache
 def connector(name: str) -> type[Connector]:
     """The connector called ``name``; only this one is imported.
@@ -27,6 +32,6 @@ def connector(name: str) -> type[Connector]:
     """
     entry = _entry_points().get(name)
     if entry is None:
-        raise LookupError(f"There is no connector {name!r}. Known: {', '.join(connector_names())}.")
+        raise LookupError(f"There is no connector {name!r}. Known: {', '.join(offered_names())}.")
     kind: type[Connector] = entry.load()
     return kind

@@ -164,6 +164,18 @@ async def test_retry_after_may_be_a_date(server: ScriptedServer, open_session: S
     assert 7000 < error.retry_after <= 7200
 
 
+@pytest.mark.parametrize("skew", [timedelta(hours=-5), timedelta(0), timedelta(days=2)], ids=str)
+async def test_retry_after_as_a_date_is_one_of_the_platforms_own_clock(
+    skew: timedelta, server: ScriptedServer, open_session: Sessions
+) -> None:
+    theirs = datetime.now(UTC) + skew
+    until = format_datetime(theirs + timedelta(hours=2), usegmt=True)
+    server.script(answer(429, retry_after=until, date=format_datetime(theirs, usegmt=True)))
+    error = await refused(open_session(), RateLimitedByPlatform)
+    assert isinstance(error, RateLimitedByPlatform)
+    assert error.retry_after == 7200
+
+
 async def test_maintenance_with_a_long_retry_after_is_not_waited_for(
     server: ScriptedServer, open_session: Sessions
 ) -> None:

@@ -31,7 +31,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     ``limits`` and ``incremental`` are sentences for the operator: the platform's rate limits, and what decides that a
     record is pulled again. ``webhooks``: the platform calls us when something changes. ``documentation`` lists the
-    vendor's pages that the code follows.
+    vendor's pages that the code follows. A ``hidden`` connector is for tests, and users are not offered it.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     documentation: tuple[str, ...]
     webhooks: bool = False
     install_method: Literal["input", "oauth", "none"] = "input"
+    hidden: bool = False
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):

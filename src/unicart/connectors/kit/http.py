@@ -380,13 +380,24 @@ def _check_headers(headers: Mapping[str, str]) -> None:
 
 
 def _retry_after(response: httpx2.Response) -> float | None:
-    """The seconds of the header ``Retry-After``, which holds them or a date; null if it holds neither."""
+    """The seconds of the header ``Retry-After``, which holds them or a date; null if it holds neither.
+
+    A date is one of the platform's clock, which may be wrong, and is told by the header ``Date``.
+    """
     text = response.headers.get("retry-after", "")
     try:
         seconds = float(text)
     except ValueError:
         try:
-            seconds = (parsedate_to_datetime(text).astimezone(UTC) - datetime.now(UTC)).total_seconds()
+            seconds = (parsedate_to_datetime(text).astimezone(UTC) - _date(response)).total_seconds()
         except (ValueError, OverflowError):
             return None
     return max(seconds, 0.0) if not math.isnan(seconds) else None
+
+
+def _date(response: httpx2.Response) -> datetime:
+    """When the platform answered, by its own clock; by ours if it does not say."""
+    try:
+        return parsedate_to_datetime(response.headers.get("date", "")).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return datetime.now(UTC)
