@@ -16,7 +16,7 @@ from typing import Any
 
 import unicart.connectors.vendure
 from connectors.kit.server import _read_request, answer
-from unicart.connectors.kit import Session
+from unicart.connectors.kit import Session, Throttle
 from unicart.connectors.vendure.client import VendureConnector
 
 FIXTURES = Path(unicart.connectors.vendure.__file__).parent / "fixtures"
@@ -167,7 +167,7 @@ async def fake_vendure() -> AsyncIterator[tuple[FakeVendure, VendureConnector]]:
     server = await asyncio.start_server(fake.handle, "127.0.0.1", 0)
     fake.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     connector = connector_of(fake.url)
-    connector.session.throttle._interval = 0.0
+    connector.session.throttle = Throttle(rate=1e6)
     try:
         yield fake, connector
     finally:

@@ -25,8 +25,9 @@ from unicart.connectors.kit.errors import (
     RequestRefused,
     UnmappableRecord,
 )
-from unicart.connectors.kit.http import Outcome, Session, Throttle
+from unicart.connectors.kit.http import Outcome, Session
 from unicart.connectors.kit.money import exponent, from_minor_units, per_unit
+from unicart.connectors.kit.throttle import Throttle
 
 __all__ = [
     "Account",

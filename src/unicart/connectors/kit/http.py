@@ -4,11 +4,8 @@ Only this module and the connectors' ``client.py`` speak HTTP.
 """
 
 import asyncio
-import ipaddress
 import logging
 import math
-import socket
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -21,6 +18,7 @@ import httpx2
 import msgspec
 import stamina
 
+from unicart.connectors.kit import targets
 from unicart.connectors.kit.errors import (
     BadAnswer,
     ConnectorError,
@@ -30,13 +28,15 @@ from unicart.connectors.kit.errors import (
     RateLimitedByPlatform,
     RequestRefused,
 )
+from unicart.connectors.kit.throttle import LONGEST_WAIT, Throttle
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 MAX_BODY = 128 * 1024 * 1024
 QUOTED_BODY = 300
-LONGEST_WAIT = 60.0
+EPOCH_SECONDS = 1e9
+EPOCH_MILLISECONDS = 1e12
 
 _refreshing = ContextVar("refreshing", default=False)
 
@@ -58,29 +58,6 @@ DEFAULT_OUTCOMES: Mapping[int, Outcome] = {
     425: Outcome.RETRY,
     429: Outcome.WAIT,
 }
-
-
-class Throttle:
-    """At most ``rate`` requests a second and ``concurrency`` at once, for one connection."""
-
-    def __init__(self, rate: float = 20.0, concurrency: int = 4) -> None:
-        self._interval = 1.0 / rate
-        self._free = asyncio.Semaphore(concurrency)
-        self._next = 0.0
-
-    async def __aenter__(self) -> None:
-        await self._free.acquire()
-        now = time.monotonic()
-        start = max(now, self._next)
-        self._next = start + self._interval
-        try:
-            await asyncio.sleep(start - now)
-        except asyncio.CancelledError:
-            self._free.release()
-            raise
-
-    async def __aexit__(self, *_: object) -> None:
-        self._free.release()
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -113,7 +90,8 @@ class Session:
     when the platform answers 401, and the request is then sent again; requests that ``refresh`` itself sends are not.
     ``secrets`` never appear in an error or a log.
     Private and loopback addresses are refused unless ``private_network``. ``patience`` is how many seconds a request
-    may be retried for. Redirects are not followed.
+    may be retried for. Redirects are not followed. ``throttle`` slows down on 429, ``Retry-After`` and used-up
+    ``RateLimit`` headers; where a platform tells its limits otherwise, the connector calls ``throttle.pause``.
     """
 
     def __init__(
@@ -221,16 +199,22 @@ class Session:
                 on=_backoff, attempts=8, timeout=self._patience, wait_initial=0.25, wait_max=10.0, wait_jitter=0.5
             ):
                 with attempt:
-                    async with self.throttle:
-                        return await self._send(method, url, params, json, headers)
+                    async with self.throttle as begun:
+                        return await self._send(begun, method, url, params, json, headers)
         except _Retryable as exhausted:
             raise exhausted.error from exhausted.__cause__
         raise AssertionError("unreachable")
 
     async def _send(
-        self, method: str, url: str, params: Mapping[str, Any] | None, json: Any, headers: Mapping[str, str] | None
+        self,
+        begun: float,
+        method: str,
+        url: str,
+        params: Mapping[str, Any] | None,
+        json: Any,
+        headers: Mapping[str, str] | None,
     ) -> Reply:
-        await self._check_target(url)
+        self._check_url(url)
         shown = self._shown(url)
         content = None if json is None else msgspec.json.Encoder(decimal_format="number").encode(json)
         sent_headers = {"accept": "application/json", **self.headers, **(headers or {})}
@@ -243,6 +227,14 @@ class Session:
                 method, url, params=params, content=content, headers=sent_headers
             ) as response:
                 body = await self._read(response, shown)
+        except targets.PrivateTarget as error:
+            raise RequestRefused(
+                f"{error}, which this connection may not reach. "
+                "An operator can allow it by adding the connection without --no-private-network.",
+                url=shown,
+            ) from error
+        except targets.BadTarget as error:
+            raise RequestRefused(f"{self._redact(str(error))}. Correct the connection's URL.", url=shown) from error
         except httpx2.TimeoutException as error:
             slow = PlatformUnavailable(
                 f"{shown} did not answer within {self._timeout:g} s.", type(error).__name__, shown
@@ -256,9 +248,26 @@ class Session:
             reason = self._redact(str(error))
             raise BadAnswer(f"{shown} cannot be requested: {reason}", type(error).__name__, shown) from error
         log.debug("%s %s %s", method, shown, response.status_code)
-        if not 200 <= response.status_code < 300:
+        self._heed(response, begun)
+        if self._outcome(response.status_code) is not None:
             self._raise(response, body, shown)
         return Reply(shown, response.status_code, response.headers, body)
+
+    def _heed(self, response: httpx2.Response, begun: float) -> None:
+        """Slow down or hold on if the answer says so."""
+        outcome = self._outcome(response.status_code)
+        wait = _wait(response)
+        if outcome is Outcome.WAIT or (outcome is Outcome.RETRY and wait is not None):
+            self.throttle.slow_down(begun)
+        elif outcome is None:
+            self.throttle.went_well()
+        if wait is not None:
+            self.throttle.pause(wait)
+
+    def _outcome(self, status: int) -> Outcome | None:
+        if 200 <= status < 300:
+            return None
+        return self.outcomes.get(status, Outcome.RETRY if status >= 500 else Outcome.REFUSED)
 
     async def _read(self, response: httpx2.Response, shown: str) -> bytes:
         parts, size = [], 0
@@ -272,12 +281,10 @@ class Session:
     def _raise(self, response: httpx2.Response, body: bytes, shown: str) -> None:
         status = response.status_code
         quoted = self._quoted(body)
-        default = Outcome.RETRY if status >= 500 else Outcome.REFUSED
-        outcome = self.outcomes.get(status, default)
+        outcome, wait = self._outcome(status), _wait(response)
         if outcome is Outcome.RETRY:
-            self._retry_in(_retry_after(response), PlatformUnavailable(f"{shown} answered {status}.", quoted, shown))
+            self._retry_in(wait, PlatformUnavailable(f"{shown} answered {status}.", quoted, shown))
         if outcome is Outcome.WAIT:
-            wait = _retry_after(response)
             message = f"{shown} limits our requests (status {status})."
             self._retry_in(wait, RateLimitedByPlatform(message, quoted, shown, wait))
         if outcome is Outcome.REJECTED:
@@ -301,34 +308,22 @@ class Session:
             raise error
         raise _Retryable(error, wait)
 
-    async def _check_target(self, url: str) -> None:
+    def _check_url(self, url: str) -> None:
         try:
-            parts = urlsplit(url)
-            host, port = parts.hostname, parts.port
-        except ValueError as error:
-            raise RequestRefused(f"The connection's URL is malformed: {self._redact(str(error))}.") from error
-        if parts.scheme not in ("http", "https") or not host:
-            raise RequestRefused(f"{self._shown(url)!r} is not an http or https URL. Correct the connection's URL.")
-        if self._private_network:
-            return
-        try:
-            found = await asyncio.get_running_loop().getaddrinfo(host, port or 443, type=socket.SOCK_STREAM)
-        except UnicodeError as error:
-            raise RequestRefused(f"{host} is not a host name. Correct the connection's URL.") from error
-        except OSError as error:
-            down = PlatformUnavailable(f"{host} cannot be resolved: {error}", repr(error), self._shown(url))
-            raise _Retryable(down) from error
-        if not all(ipaddress.ip_address(entry[4][0]).is_global for entry in found):
-            raise RequestRefused(
-                f"{host} is on a private network, which this connection may not reach. "
-                "An operator can allow it by adding the connection without --no-private-network.",
-                url=self._shown(url),
+            targets.parse(url)
+        except targets.BadTarget as error:
+            message = (
+                f"{self._shown(url)!r} cannot be requested: {self._redact(str(error))}. Correct the connection's URL."
             )
+            raise RequestRefused(message) from error
 
     def _open(self) -> httpx2.AsyncClient:
         if self._client is None:
             self._client = httpx2.AsyncClient(
-                timeout=self._timeout, follow_redirects=False, headers={"user-agent": "unicart"}
+                timeout=self._timeout,
+                follow_redirects=False,
+                headers={"user-agent": "unicart"},
+                transport=None if self._private_network else targets.PublicTransport(),
             )
         return self._client
 
@@ -379,25 +374,57 @@ def _check_headers(headers: Mapping[str, str]) -> None:
             )
 
 
-def _retry_after(response: httpx2.Response) -> float | None:
-    """The seconds of the header ``Retry-After``, which holds them or a date; null if it holds neither.
+def _wait(response: httpx2.Response) -> float | None:
+    """How many seconds the platform asks us to send nothing, if it does."""
+    asked = None if response.is_success else _retry_after(response)
+    return asked if asked is not None else _until_reset(response)
 
-    A date is one of the platform's clock, which may be wrong, and is told by the header ``Date``.
-    """
+
+def _retry_after(response: httpx2.Response) -> float | None:
+    """The seconds of the header ``Retry-After``, which holds them or a date; null if it holds neither."""
     text = response.headers.get("retry-after", "")
+    seconds = _seconds(text)
+    return seconds if seconds is not None else _seconds_until(text, response)
+
+
+def _until_reset(response: httpx2.Response) -> float | None:
+    """The seconds until more requests are allowed, if none is left now and the platform tells.
+
+    Resets are seconds to wait, seconds or milliseconds since 1970, or dates, as platforms please.
+    """
+    headers = response.headers
+    left = _seconds(headers.get("ratelimit-remaining", headers.get("x-ratelimit-remaining", "")))
+    text = headers.get("ratelimit-reset", headers.get("x-ratelimit-reset", ""))
+    if left is None or left >= 1:
+        return None
+    reset = _seconds(text)
+    if reset is None:
+        return _seconds_until(text, response)
+    if reset < EPOCH_SECONDS:
+        return reset
+    return max((reset / 1000 if reset >= EPOCH_MILLISECONDS else reset) - _now(response).timestamp(), 0.0)
+
+
+def _seconds_until(text: str, response: httpx2.Response) -> float | None:
+    moment = _date(text)
+    return None if moment is None else max((moment - _now(response)).total_seconds(), 0.0)
+
+
+def _now(response: httpx2.Response) -> datetime:
+    """The platform's time, by which it counts; ours, if it does not tell."""
+    return _date(response.headers.get("date", "")) or datetime.now(UTC)
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        return parsedate_to_datetime(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _seconds(text: str) -> float | None:
     try:
         seconds = float(text)
     except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(text).astimezone(UTC) - _date(response)).total_seconds()
-        except (ValueError, OverflowError):
-            return None
+        return None
     return max(seconds, 0.0) if not math.isnan(seconds) else None
-
-
-def _date(response: httpx2.Response) -> datetime:
-    """When the platform answered, by its own clock; by ours if it does not say."""
-    try:
-        return parsedate_to_datetime(response.headers.get("date", "")).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return datetime.now(UTC)
