@@ -32,9 +32,11 @@ from unicart.store.quarantine import Quarantined
 from unicart.store.schedules import Schedule
 from unicart.store.secrets import SecretError, Vault, new_key, open_vault
 from unicart.store.tenants import Connection, Duplicate, Organization
-from unicart.sync import connect
+from unicart.sync import connect, subscriptions
+from unicart.sync.inbox import InboxWorker
 from unicart.sync.quarantine import Retried, retry
 from unicart.sync.run import Progress, sync_function
+from unicart.sync.subscriptions import keep_subscribed
 from unicart.sync.worker import Worker, schedule
 
 T = TypeVar("T")
@@ -146,7 +148,10 @@ def worker_command(
             private_network=settings.webhook_private_network,
             event_days=settings.event_days,
         )
-        running = asyncio.gather(worker.run(), deliverer.run())
+        works = [worker.run(), InboxWorker(database, vault, process).run(), deliverer.run()]
+        if settings.public_url:
+            works.append(keep_subscribed(database, vault, settings.public_url))
+        running = asyncio.gather(*works)
         watch = asyncio.ensure_future(_cancel_without(beside, running)) if beside is not None else None
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, running.cancel)
@@ -227,7 +232,8 @@ def connection_add(
     The credentials are proved against the platform before anything is stored. The access token is shown only this once.
     """
     credentials = _credentials(integration, context.args)
-    days = read_settings().history_days if history_days is None else history_days
+    settings = read_settings()
+    days = settings.history_days if history_days is None else history_days
 
     async def add(database: Database, vault: Vault) -> tuple[Connection, str]:
         organization = await _organization(database, org)
@@ -244,6 +250,7 @@ def connection_add(
             history_days=days,
         )
         await schedule(database, connection, int(time.time()))
+        await _subscribe(database, vault, connection, settings.public_url)
         return connection, token
 
     connection, token = _with_store(data_dir, add)
@@ -258,6 +265,23 @@ def connection_add(
     )
     if not as_json:
         err.print("unicart serve keeps it in sync; unicart sync pulls it now.")
+
+
+async def _subscribe(database: Database, vault: Vault, connection: Connection, public_url: str) -> None:
+    """Have the platform send its webhooks here; if it refuses, the shop is connected all the same."""
+    try:
+        async with connect.opened_connection(database, vault, connection) as platform:
+            await subscriptions.subscribe(database, vault, connection, platform, public_url)
+    except ConnectorError as error:
+        err.print(f"The platform sends no webhooks for now, and is polled: {error.message}")
+
+
+async def _unsubscribe(database: Database, vault: Vault, connection: Connection) -> None:
+    try:
+        async with connect.opened_connection(database, vault, connection) as platform:
+            await subscriptions.unsubscribe(database, vault, connection, platform)
+    except (ConnectorError, LookupError, SecretError) as error:
+        err.print(f"The platform may go on to send webhooks; end them there: {error}")
 
 
 @connection_app.command("list")
@@ -350,12 +374,13 @@ def connection_remove(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Remove a connection with all its records. Nothing is changed on the platform."""
+    """Remove a connection with all its records. On the platform, only the subscription to its webhooks is ended."""
 
-    async def remove(database: Database, _: Vault) -> None:
+    async def remove(database: Database, vault: Vault) -> None:
         connection = await _connection(database, connection_id)
         if not yes:
             typer.confirm(f"Remove {connection.account_name} ({connection.integration_name}) and its data?", abort=True)
+        await _unsubscribe(database, vault, connection)
         await tenants.remove_connection(database, connection)
 
     _with_store(data_dir, remove)

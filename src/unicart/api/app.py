@@ -3,7 +3,7 @@
 from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from unicart.api import connections, docs, events, operations, records, schedules, sync_jobs, webhooks
+from unicart.api import connections, docs, events, inbound, operations, records, schedules, sync_jobs, webhooks
 from unicart.api.authentication import Authenticator
 from unicart.api.gateway import Gateway
 from unicart.api.page_tokens import PageTokens
@@ -30,6 +30,7 @@ def create_app(database: Database, vault: Vault, settings: Settings) -> ASGIApp:
         *connections.routes(services),
         *events.routes(services),
         *webhooks.routes(services, vault, private_network=settings.webhook_private_network),
+        *inbound.routes(database, vault),
         *operations.routes(database),
         *docs.routes(),
     ]

@@ -73,8 +73,8 @@ def is_null(value: object) -> bool:
     return value is None or (isinstance(value, str) and value.lower() in NULL_WORDS)
 
 
-async def read_body(request: Request) -> bytes:
-    """The body of a request.
+async def read_body(request: Request, most: int = MAX_BODY) -> bytes:
+    """The body of a request, of up to ``most`` bytes.
 
     Raises:
         InvalidRequest: it is too large.
@@ -82,7 +82,7 @@ async def read_body(request: Request) -> bytes:
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
-        if size > MAX_BODY:
-            raise InvalidRequest("json", {"body": [f"must be at most {MAX_BODY >> 20} MB"]})
+        if size > most:
+            raise InvalidRequest("json", {"body": [f"must be at most {most >> 20} MB"]})
         parts.append(part)
     return b"".join(parts)

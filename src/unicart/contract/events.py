@@ -40,8 +40,13 @@ def updated(resource: Resource) -> str:
     return f"cart-{resource.singular}.updated"
 
 
+def deleted(resource: Resource) -> str:
+    """The type of the event of a record that the platform does not have any more; an addition of ours."""
+    return f"cart-{resource.singular}.deleted"
+
+
 EVENT_TYPES = (
-    *(name(resource) for resource in RESOURCES for name in (created, updated)),
+    *(name(resource) for resource in RESOURCES for name in (created, updated, deleted)),
     SHIPMENT_CREATED,
     HISTORICAL_SYNC_COMPLETED,
     FORCE_SYNC_COMPLETED,
@@ -80,6 +85,12 @@ def of_change(
         if _ids(after["shipments"]) - _ids(shipments):
             events.append(event(SHIPMENT_CREATED, {"shipments": shipments}))
     return events
+
+
+def of_deletion(connection_id: str, integration_name: str, resource: Resource, old: bytes) -> Event:
+    """The event of a record that is gone, with its last document."""
+    type = deleted(resource)
+    return Event(type, _envelope(connection_id, integration_name, type, old, None))
 
 
 def of_connection(

@@ -67,7 +67,9 @@ _c = checkpoints.c
 
 async def list_checkpoints(database: Database, connection_key: int) -> list[Checkpoint]:
     """The state of each function that was ever synced."""
-    query = select(*columns(Checkpoint, checkpoints)).where(_c.connection_key == connection_key)
+    query = select(*columns(Checkpoint, checkpoints)).where(
+        _c.connection_key == connection_key, _c.function.in_([function.value for function in Function])
+    )
     return [read(Checkpoint, row) for row in await database.execute(query.order_by(_c.function))]
 
 
@@ -146,6 +148,29 @@ async def advance(
     )
     if not rows:
         raise LeaseLost(function)
+
+
+async def hold(transaction: Transaction, connection_key: int, name: str, owner: str, lease_until: int) -> None:
+    """Renew the lease of what has no cursor, in the transaction of its work.
+
+    Raises:
+        LeaseLost: another process holds the lease; the transaction must not commit.
+    """
+    rows = await transaction.execute(
+        update(checkpoints)
+        .where(_c.connection_key == connection_key, _c.function == name, _c.lease_owner == owner)
+        .values(lease_until=lease_until)
+        .returning(_c.function)
+    )
+    if not rows:
+        raise LeaseLost(name)
+
+
+async def is_complete(database: Database, connection_key: int, function: str) -> bool:
+    """Whether the first sync of a function is complete."""
+    query = select(_c.first_finished).where(_c.connection_key == connection_key, _c.function == function)
+    rows = await database.execute(query)
+    return bool(rows) and rows[0][0] is not None
 
 
 async def release(

@@ -12,6 +12,7 @@ from unicart.contract.events import SYNC_JOB_COMPLETED, SYNC_JOB_STUCK, Event, o
 from unicart.contract.resources import Function
 from unicart.store import events
 from unicart.store.database import Database, Transaction
+from unicart.store.leases import this_process
 from unicart.store.rows import columns, read
 from unicart.store.tables import connections, sync_jobs
 from unicart.store.tenants import COLUMNS, Connection
@@ -101,7 +102,7 @@ async def claim(database: Database, now: int, limit: int, hold: int) -> list[Job
     due = select(_c.id).where(_c.status == JobStatus.OPEN.value, _c.due <= now)
     if not await database.execute(due.limit(1)):
         return []
-    owner = uuid.uuid4().hex
+    owner = this_process()
     chosen = due.order_by(_c.due, _c.id).limit(limit).with_for_update(skip_locked=True)
     async with database.write() as transaction:
         taken = await transaction.execute(

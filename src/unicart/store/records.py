@@ -1,13 +1,13 @@
 """Writing records: the upsert that stores only what changed, and their tags."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
 from sqlalchemy import Insert, Select, Table, bindparam, delete, select
 
 from unicart.contract.common import Tag, encode, tag_text
-from unicart.contract.events import Event, of_change
+from unicart.contract.events import Event, of_change, of_deletion
 from unicart.contract.orders import Order
 from unicart.contract.resources import Record, Resource
 from unicart.store import events
@@ -128,6 +128,46 @@ async def save(
 
 def _told(connection: Connection, resource: Resource, old: bytes | None, new: bytes) -> list[Event]:
     return of_change(connection.id, connection.integration_name, resource, old, new)
+
+
+async def remove(
+    transaction: Transaction,
+    connection: Connection,
+    resource: Resource,
+    ids: Collection[str],
+    now: int,
+    *,
+    announced: bool,
+) -> int:
+    """Delete records that the platform does not have any more, and return how many there were.
+
+    Each is told by an event with its last document, if it is ``announced``.
+    """
+    if not ids:
+        return 0
+    connection_key, table = connection.key, RECORDS[resource.name]
+    await _lock(transaction, connection_key)
+    stored = await _stored(transaction, connection_key, resource, list(ids))
+    for id, old in stored.items():
+        await transaction.execute(delete(table).where(table.c.connection_key == connection_key, table.c.id == id))
+        if old.tags != "[]":
+            await transaction.execute(delete(record_tags).where(*_tag_keys(connection_key, resource, id, old.created)))
+    told = [of_deletion(connection.id, connection.integration_name, resource, old.doc) for old in stored.values()]
+    await events.put(transaction, connection, told if announced else [], now)
+    return len(stored)
+
+
+async def updated_dates(
+    database: Database, connection_key: int, resource: Resource, ids: Sequence[str]
+) -> dict[str, int]:
+    """When records last changed on the platform, in epoch seconds, by id; those that we do not have are left out."""
+    found: dict[str, int] = {}
+    c = RECORDS[resource.name].c
+    for start in range(0, len(ids), 500):
+        some = list(ids[start : start + 500])
+        query = select(c.id, c.updated).where(c.connection_key == connection_key, c.id.in_(some))
+        found |= {row[0]: row[1] for row in await database.execute(query)}
+    return found
 
 
 async def set_tags(

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, and_, case, or_, select, tuple_, update
 
 from unicart.contract.connections import JobStatus
 from unicart.store.database import Database
+from unicart.store.leases import this_process
 from unicart.store.rows import columns, read
 from unicart.store.statements import insert_into
 from unicart.store.tables import checkpoints, connections, schedules, sync_jobs
@@ -140,7 +141,7 @@ async def claim(database: Database, now: int, limit: int, hold: int) -> list[Cla
         taken = await transaction.execute(
             update(schedules)
             .where(tuple_(_c.connection_key, _c.function).in_(chosen))
-            .values(due=now + hold)
+            .values(due=now + hold, owner=this_process())
             .returning(_c.connection_key, *_COLUMNS)
         )
     if not taken:
@@ -153,7 +154,7 @@ async def claim(database: Database, now: int, limit: int, hold: int) -> list[Cla
 
 async def finish(database: Database, claimed: Claim, due: int, failures: int, *, succeeded: bool = False) -> None:
     """Say when a claimed schedule is due next, unless it was changed meanwhile; one that succeeded is forced no more."""
-    values: dict[str, Any] = {"due": due, "failures": failures}
+    values: dict[str, Any] = {"due": due, "failures": failures, "owner": None}
     if succeeded:
         values["forced"] = False
     async with database.write() as transaction:

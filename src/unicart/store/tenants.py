@@ -206,6 +206,20 @@ async def read_credentials(database: Database, vault: Vault, connection: Connect
     return vault.decrypt(rows[0][0])
 
 
+async def read_subscription(database: Database, connection: Connection) -> bytes | None:
+    """What is kept, encrypted, of the subscription to the platform's webhooks."""
+    rows = await database.execute(select(_c.subscription).where(_c.connection_key == connection.key))
+    return rows[0][0] if rows else None
+
+
+async def write_subscription(database: Database, connection: Connection, subscription: bytes) -> None:
+    """Keep what belongs to the subscription to the platform's webhooks."""
+    async with database.write() as transaction:
+        await transaction.execute(
+            connections.update().where(_c.connection_key == connection.key).values(subscription=subscription)
+        )
+
+
 async def new_token(database: Database, connection: Connection) -> str:
     """A new access token; the old one stops working."""
     token = new_secret("uc_tok")

@@ -1,7 +1,7 @@
 """From a stored connection to a connector that can be asked."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from urllib.parse import urlsplit
 
 from unicart.connectors.kit import Account, Connector, Session
@@ -9,6 +9,9 @@ from unicart.connectors.registry import connector
 from unicart.store.database import Database
 from unicart.store.secrets import Vault
 from unicart.store.tenants import Connection, read_credentials
+
+Open = Callable[[Database, Vault, Connection], AbstractAsyncContextManager[Connector]]
+"""How a stored connection is opened: `opened_connection`, unless a test has platforms of its own."""
 
 
 class InvalidCredentials(ValueError):

@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import logging
 import time
-import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -29,6 +28,7 @@ from unicart.contract.resources import BY_FUNCTION, Function
 from unicart.store import checkpoints, records
 from unicart.store.checkpoints import Checkpoint, LeaseLost, SyncError
 from unicart.store.database import Database, StoreUnavailable
+from unicart.store.leases import this_process
 from unicart.store.records import Saved
 from unicart.store.tenants import Connection
 from unicart.sync.pages import keyed, map_page, save_page
@@ -77,7 +77,7 @@ async def sync_function(
         StoreUnavailable: our own store fails. What was stored stays, and the next run goes on from there.
     """
     progress = Progress(function)
-    owner = uuid.uuid4().hex
+    owner = this_process()
     now = int(time.time())
     state = await checkpoints.acquire(
         database,

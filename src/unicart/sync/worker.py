@@ -10,10 +10,9 @@ import logging
 import random
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import AbstractAsyncContextManager
 
 from unicart import __version__
-from unicart.connectors.kit import Connector, ConnectorError, RateLimitedByPlatform
+from unicart.connectors.kit import ConnectorError, RateLimitedByPlatform
 from unicart.connectors.registry import connector
 from unicart.contract.resources import Function
 from unicart.store import events, jobs, quarantine, schedules
@@ -22,7 +21,7 @@ from unicart.store.jobs import JobClaim, JobEnded
 from unicart.store.schedules import Claim
 from unicart.store.secrets import SecretError, Vault
 from unicart.store.tenants import Connection
-from unicart.sync.connect import opened_connection
+from unicart.sync.connect import Open, opened_connection
 from unicart.sync.jobs import run_job
 from unicart.sync.quarantine import retry
 from unicart.sync.run import LEASE_SECONDS, Progress, defect, sync_function
@@ -43,8 +42,6 @@ MOST_RUNS = 200
 BUSY_WAIT = 60
 LONGEST_BACKOFF = 3600
 JITTER = 0.2
-
-Open = Callable[[Database, Vault, Connection], AbstractAsyncContextManager[Connector]]
 
 
 async def schedule(database: Database, connection: Connection, now: int) -> None:

@@ -1,0 +1,95 @@
+"""Subscriptions to platforms' webhooks: made when a shop is connected, kept up, and ended when it is removed."""
+
+import asyncio
+import logging
+
+import msgspec
+
+from unicart.connectors.kit import Connector, ConnectorError
+from unicart.connectors.registry import connector
+from unicart.store import tenants
+from unicart.store.database import Database, StoreUnavailable
+from unicart.store.secrets import SecretError, Vault
+from unicart.store.tenants import Connection
+from unicart.sync.connect import Open, opened_connection
+
+log = logging.getLogger(__name__)
+
+EVERY = 3600
+
+
+class Subscription(msgspec.Struct, frozen=True):
+    """What a connector wants kept of its subscription to ``url``."""
+
+    url: str = ""
+    kept: dict[str, str] = {}
+
+
+def inbound_url(public_url: str, connection: Connection) -> str:
+    """Where a connection's platform sends its webhooks."""
+    return f"{public_url.rstrip('/')}/inbound/{connection.id}"
+
+
+async def read(database: Database, vault: Vault, connection: Connection) -> Subscription:
+    """The subscription of a connection; an empty one if there is none.
+
+    Raises:
+        SecretError: it was written with another key.
+    """
+    stored = await tenants.read_subscription(database, connection)
+    if stored is None:
+        return Subscription()
+    return msgspec.convert(msgspec.json.decode(vault.decrypt(stored)["subscription"]), Subscription)
+
+
+async def subscribe(
+    database: Database, vault: Vault, connection: Connection, platform: Connector, public_url: str
+) -> bool:
+    """Subscribe to the platform's webhooks, if it has any and is not subscribed to; whether it was.
+
+    Raises:
+        ConnectorError: the platform refuses.
+    """
+    url = inbound_url(public_url, connection)
+    if not public_url or not platform.facts.webhooks or (await read(database, vault, connection)).url == url:
+        return False
+    made = Subscription(url, await platform.subscribe(url))
+    text = msgspec.json.encode(made).decode()
+    await tenants.write_subscription(database, connection, vault.encrypt({"subscription": text}))
+    return True
+
+
+async def unsubscribe(database: Database, vault: Vault, connection: Connection, platform: Connector) -> None:
+    """End the subscription, if there is one.
+
+    Raises:
+        ConnectorError: the platform refuses.
+    """
+    subscription = await read(database, vault, connection)
+    if subscription.url:
+        await platform.unsubscribe(subscription.kept)
+
+
+async def keep_subscribed(database: Database, vault: Vault, public_url: str, opened: Open = opened_connection) -> None:
+    """Subscribe wherever that is missing, now and every hour, until cancelled."""
+    while True:
+        await subscribe_all(database, vault, public_url, opened)
+        await asyncio.sleep(EVERY)
+
+
+async def subscribe_all(database: Database, vault: Vault, public_url: str, opened: Open) -> None:
+    """Subscribe wherever that is missing, or leads to another URL than ours now. What fails is tried again later."""
+    try:
+        known = await tenants.list_connections(database)
+    except StoreUnavailable as error:
+        log.error("Subscriptions cannot be read: %s", error)
+        return
+    for connection in known:
+        try:
+            if not connector(connection.integration_name).facts.webhooks:
+                continue
+            async with opened(database, vault, connection) as platform:
+                if await subscribe(database, vault, connection, platform, public_url):
+                    log.info("%s sends its webhooks to %s", connection.id, inbound_url(public_url, connection))
+        except (ConnectorError, LookupError, SecretError, StoreUnavailable) as error:
+            log.warning("%s sends no webhooks, and is polled only: %s", connection.id, error)
