@@ -48,7 +48,7 @@ def connect(path: str) -> apsw.Connection:
         # A plan never depends on the values bound to it: with statistics SQLite would plan anew at every execution.
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute(f"PRAGMA mmap_size={MMAP_BYTES}")
         connection.execute("PRAGMA cache_size=-16384")

@@ -124,16 +124,16 @@ class InboxWorker:
         return held is not None
 
     async def _apply_all(self, connection: Connection, platform: Connector) -> None:
-        last = time.monotonic()
-        while time.monotonic() - last <= self._linger:
+        until = time.monotonic() + self._linger
+        while True:
             entries = await inbox.read_due(self._database, connection.key, int(self._clock()), BATCH)
             if entries:
                 await self._apply(connection, platform, entries)
-                last = time.monotonic()
-            elif self._linger:
-                await asyncio.sleep(TICK)
-            else:
+                until = time.monotonic() + self._linger
+            elif time.monotonic() >= until:
                 return
+            else:
+                await asyncio.sleep(TICK)
 
     async def _apply(self, connection: Connection, platform: Connector, entries: Sequence[Entry]) -> None:
         try:
