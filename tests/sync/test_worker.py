@@ -1,82 +1,19 @@
 """The worker: who is synced when, what happens after a failure, and that workers share the work."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 
-from sync.platform import ScriptedPlatform, orders
-from unicart.connectors.kit import Connector, PlatformUnavailable, RateLimitedByPlatform
-from unicart.contract.resources import Function
-from unicart.store import schedules, tenants
+from sync.platform import orders
+from sync.shops import ORDERS, START, Shops, eventually, work
+from unicart.connectors.kit import PlatformUnavailable, RateLimitedByPlatform
+from unicart.store import events, schedules, tenants
 from unicart.store.database import Database
 from unicart.store.schedules import Schedule
-from unicart.store.secrets import Vault
-from unicart.store.tables import schedules as table
-from unicart.store.tenants import Connection, Organization
-from unicart.sync.worker import EVERY, LONGEST_BACKOFF, Worker
+from unicart.store.tenants import Connection
+from unicart.sync.worker import EVERY, LONGEST_BACKOFF
 
 pytestmark = pytest.mark.anyio
-
-START = 1_800_000_000
-ORDERS = Function.GET_ORDERS.value
-
-
-class Shops:
-    """Scripted platforms by connection, and a clock."""
-
-    def __init__(self, database: Database, vault: Vault, organization: Organization) -> None:
-        self.now = float(START)
-        self.platforms: dict[str, ScriptedPlatform] = {}
-        self._database = database
-        self._vault = vault
-        self._organization = organization
-
-    async def add(self, *pages: list[Any]) -> tuple[Connection, ScriptedPlatform]:
-        """A connection that has only orders, and is due."""
-        connection, _ = await tenants.add_connection(
-            self._database,
-            self._vault,
-            organization_id=self._organization.id,
-            integration_name="sandbox",
-            account_name="Shop",
-            credentials={},
-            private_network=False,
-        )
-        platform = self.platforms[connection.id] = ScriptedPlatform(pages)
-        await schedules.put(self._database, connection.key, {ORDERS: 60}, int(self.now))
-        return connection, platform
-
-    def worker(self) -> Worker:
-        @asynccontextmanager
-        async def opened(_: Database, __: Vault, connection: Connection) -> AsyncIterator[Connector]:
-            yield self.platforms[connection.id]
-
-        return Worker(self._database, self._vault, event_days=30, clock=lambda: self.now, opened=opened)
-
-    async def schedule(self, connection: Connection) -> Schedule:
-        (found,) = await schedules.list_schedules(self._database, connection.key)
-        return found
-
-
-@pytest.fixture
-async def shops(database: Database, vault: Vault, organization: Organization) -> Shops:
-    """Shops in a store in which nothing else is scheduled."""
-    async with database.write() as transaction:
-        await transaction.execute(table.delete())
-    return Shops(database, vault, organization)
-
-
-async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
-    while not await condition():  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
-
-
-async def work(worker: Worker) -> None:
-    await worker.start_due()
-    await worker.idle()
 
 
 async def test_what_is_due_is_synced_and_then_not_until_it_is_due_again(shops: Shops) -> None:
@@ -237,3 +174,70 @@ async def test_a_connection_that_is_removed_meanwhile_disturbs_nothing(shops: Sh
     platform.before = before
     await work(shops.worker())
     assert (await shops.schedule(other)).due == START + 60
+
+
+async def told(database: Database, connection: Connection) -> list[str]:
+    """The types of the connection's events, in order."""
+    page = await events.read(database, connection.organization_id, None, 100, connection_id=connection.id)
+    return [event.type for event in page.events]
+
+
+async def test_a_forced_sync_runs_at_once_though_paused_and_only_once(shops: Shops, database: Database) -> None:
+    connection, platform = await shops.add(orders("1"))
+    await work(shops.worker())
+    shops.now += 1
+    await schedules.pause(database, connection.key, [ORDERS], paused=True, now=int(shops.now))
+    assert await schedules.force(database, connection.key, [ORDERS], int(shops.now)) == [ORDERS]
+    await work(shops.worker())
+    assert (platform.pulls[1].cursor, platform.pulls[1].interrupted) == ("1", False)
+    assert (await told(database, connection))[-1] == "connection.force-sync-completed"
+    assert await shops.schedule(connection) == Schedule(ORDERS, 60, True, int(shops.now) + 60, 0)
+    shops.now += 1000
+    await work(shops.worker())
+    assert len(platform.pulls) == 2
+
+
+async def test_a_forced_sync_that_fails_is_tried_again_and_told_once_it_succeeds(
+    shops: Shops, database: Database
+) -> None:
+    connection, platform = await shops.add(orders("1"))
+    await schedules.force(database, connection.key, [ORDERS], START)
+
+    async def down(number: int) -> None:
+        raise PlatformUnavailable("The shop is down.")
+
+    platform.before = down
+    await work(shops.worker())
+    assert "connection.force-sync-completed" not in await told(database, connection)
+    platform.before = None
+    shops.now = (await shops.schedule(connection)).due
+    await work(shops.worker())
+    assert [type for type in await told(database, connection) if not type.startswith("connection-error")] == [
+        "connection.historical-sync-completed",
+        "connection.force-sync-completed",
+    ]
+    assert not (await shops.schedule(connection)).forced
+
+
+async def test_a_sync_in_progress_is_not_forced(shops: Shops, database: Database) -> None:
+    connection, platform = await shops.add(orders("1"))
+    forced: list[list[str]] = []
+
+    async def before(number: int) -> None:
+        forced.append(await schedules.force(database, connection.key, [ORDERS], 0))
+
+    platform.before = before
+    await work(shops.worker())
+    assert forced == [[]]
+
+
+async def test_pausing_takes_a_forced_sync_back(shops: Shops, database: Database) -> None:
+    connection, platform = await shops.add(orders("1"))
+    await schedules.force(database, connection.key, [ORDERS], START)
+    await schedules.pause(database, connection.key, [ORDERS], paused=True, now=START)
+    await work(shops.worker())
+    assert platform.pulls == []
+    shops.now += 10
+    await schedules.pause(database, connection.key, [ORDERS], paused=False, now=int(shops.now))
+    await work(shops.worker())
+    assert len(platform.pulls) == 1

@@ -16,8 +16,8 @@ from unicart.contract.common import encode, format_date
 from unicart.contract.connections import (
     AffectedEndpoint,
     ConnectedAccount,
-    ConnectionError,
     ConnectionObject,
+    ConnectionProblem,
     QuarantinedRecord,
     SyncSchedule,
     SyncStatus,
@@ -178,9 +178,9 @@ def _sync_status(schedule: Schedule, running: Checkpoint | None, errors: list[Sy
     return SyncStatus.ENABLED
 
 
-def _error(error: SyncError) -> ConnectionError:
+def _error(error: SyncError) -> ConnectionProblem:
     resource = BY_FUNCTION[Function(error.function)]
-    return ConnectionError(
+    return ConnectionProblem(
         error_message=error.message,
         affected_endpoints=[AffectedEndpoint(endpoint=f"GET {resource.path}", preventing_sync=error.preventing_sync)],
         first_seen=format_date(error.first_seen),

@@ -5,13 +5,27 @@ from typing import Any
 import msgspec
 
 from unicart import __version__
+from unicart.api import openapi_management
+from unicart.api.openapi_parts import (
+    REF,
+    Json,
+    errors,
+    header_parameters,
+    header_scheme,
+    headers,
+    json_response,
+    limit,
+    list_schema,
+    page_schema,
+    query,
+    ref,
+    responses,
+)
 from unicart.api.records import MAX_TAG_LENGTH, MAX_TAGS
 from unicart.contract.errors import ErrorBody
 from unicart.contract.events import EVENT_TYPES
 from unicart.contract.filters import MAX_LIMIT, MAX_VALUES, FilterField, Kind, Operator
 from unicart.contract.resources import RESOURCES, Resource
-
-Json = dict[str, Any]
 
 _MEANINGS = {
     Operator.EQ: "Equal to the value.",
@@ -25,11 +39,6 @@ _MEANINGS = {
     Operator.CONTAINS: "Contains the value.",
     Operator.NOT_CONTAINS: "Does not contain the value.",
 }
-CREDENTIAL_HEADERS = {
-    "x-trackstar-api-key": "Your organization's API key.",
-    "x-trackstar-access-token": "The access token of one connection (one shop).",
-}
-_REF = "#/components/schemas/{name}"
 _INTRODUCTION = """Orders, products and warehouses of every connected shop, in one schema.
 
 Send your organization's key in `x-trackstar-api-key` and the connection's token in `x-trackstar-access-token`.
@@ -49,8 +58,8 @@ _TAG_TEXT: Json = {
 
 def document() -> Json:
     """The whole document."""
-    structs = [*(resource.served for resource in RESOURCES), ErrorBody]
-    _, schemas = msgspec.json.schema_components(structs, ref_template=_REF)
+    structs = [*(resource.served for resource in RESOURCES), *openapi_management.STRUCTS, ErrorBody]
+    _, schemas = msgspec.json.schema_components(structs, ref_template=REF)
     for name, schema in schemas.items():
         _require_all(name, schema)
         _money_as_number(schema)
@@ -59,8 +68,9 @@ def document() -> Json:
     for resource in RESOURCES:
         paths |= _paths(resource)
         name = resource.served.__name__
-        schemas[f"{name}Page"] = _page_schema(name)
-    paths |= _events() | _operations()
+        schemas[f"{name}Page"] = page_schema(name)
+    paths |= openapi_management.paths() | _events() | _operations()
+    schemas |= openapi_management.schemas()
     schemas |= {"Event": _event_schema(), "EventPage": _event_page_schema()}
     return {
         "openapi": "3.1.0",
@@ -75,6 +85,7 @@ def document() -> Json:
             {"name": resource.name, "description": f"The {resource.name} of a connection."} for resource in RESOURCES
         ]
         + [
+            *openapi_management.TAGS,
             {"name": "events", "description": "What changed, in order."},
             {"name": "operations", "description": "Health, readiness, metrics and this document."},
         ],
@@ -82,10 +93,10 @@ def document() -> Json:
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "responses": _responses(),
+            "responses": responses(),
             "securitySchemes": {
-                "api_key": _header_scheme("x-trackstar-api-key"),
-                "access_token": _header_scheme("x-trackstar-access-token"),
+                "api_key": header_scheme("x-trackstar-api-key"),
+                "access_token": header_scheme("x-trackstar-access-token"),
             },
         },
     }
@@ -134,13 +145,13 @@ def _paths(resource: Resource) -> Json:
                 "responses": {
                     "200": {
                         "description": "A page, or all records as lines.",
-                        "headers": _headers(),
+                        "headers": headers(),
                         "content": {
-                            "application/json": {"schema": _ref(f"{record}Page")},
+                            "application/json": {"schema": ref(f"{record}Page")},
                             "application/x-ndjson": {"schema": {"type": "string"}},
                         },
                     },
-                    **_errors("401", "422", "429", "501", "503"),
+                    **errors("401", "422", "429", "501", "503"),
                 },
             }
         },
@@ -149,10 +160,10 @@ def _paths(resource: Resource) -> Json:
                 "operationId": f"get_cart_{resource.singular}",
                 "tags": [resource.name],
                 "summary": f"Get one {resource.singular}",
-                "parameters": [*_header_parameters(), parameter],
+                "parameters": [*header_parameters(), parameter],
                 "responses": {
-                    "200": _json_response(f"The {resource.singular}.", {"data": _ref(record)}),
-                    **_errors("401", "404", "422", "429", "501", "503"),
+                    "200": json_response(f"The {resource.singular}.", {"data": ref(record)}),
+                    **errors("401", "404", "422", "429", "501", "503"),
                 },
             }
         },
@@ -162,26 +173,26 @@ def _paths(resource: Resource) -> Json:
                 "tags": [resource.name],
                 "summary": f"Replace the tags of one {resource.singular}",
                 "description": "They are kept here only, and never sent to the platform.",
-                "parameters": [*_header_parameters(), parameter],
+                "parameters": [*header_parameters(), parameter],
                 "requestBody": {
                     "required": True,
                     "content": {
                         "application/json": {
-                            "schema": _ref(TAGS_BODY),
+                            "schema": ref(TAGS_BODY),
                             "example": {"trackstar_tags": ["priority", {"team": "returns"}]},
                         }
                     },
                 },
                 "responses": {
-                    "200": _json_response(
+                    "200": json_response(
                         f"The {resource.singular} with its new tags.",
                         {
-                            "data": _ref(record),
+                            "data": ref(record),
                             "id": {"type": "string"},
                             "unused_fields": {"type": "array", "items": {"type": "string"}},
                         },
                     ),
-                    **_errors("401", "403", "404", "422", "429", "501", "503"),
+                    **errors("401", "403", "404", "422", "429", "501", "503"),
                 },
             }
         },
@@ -190,18 +201,18 @@ def _paths(resource: Resource) -> Json:
 
 def _list_parameters(resource: Resource) -> list[Json]:
     parameters: list[Json] = [
-        *_header_parameters(),
-        _query(
+        *header_parameters(),
+        query(
             "page_token",
             "The next_token of the page before. Without it, the first page is returned.",
             {"type": "string"},
             "page_token",
         ),
-        _limit("items", MAX_LIMIT),
-        _query(
+        limit("items", MAX_LIMIT),
+        query(
             "ids[in]",
             "A comma-separated list of resource ids. If it is given, all other parameters are ignored.",
-            _list_schema({"type": "string", "minLength": 1}),
+            list_schema({"type": "string", "minLength": 1}),
             [f"{resource.singular}_id"],
         ),
     ]
@@ -214,8 +225,8 @@ def _filter_parameter(field: FilterField, name: str, operator: Operator) -> Json
     meaning = "" if field.kind is Kind.TAGS else f" {_MEANINGS[operator]}"
     if field.takes_list(operator):
         examples = field.example.split(",")
-        return _query(name, field.description + meaning, _list_schema(_value_schema(field)), examples)
-    return _query(name, field.description + meaning, _value_schema(field), field.example)
+        return query(name, field.description + meaning, list_schema(_value_schema(field)), examples)
+    return query(name, field.description + meaning, _value_schema(field), field.example)
 
 
 def _value_schema(field: FilterField) -> Json:
@@ -224,22 +235,6 @@ def _value_schema(field: FilterField) -> Json:
     if field.kind is Kind.ENUM:
         return {"type": "string", "enum": list(field.values)}
     return {"type": "string", "minLength": 1}
-
-
-def _list_schema(items: Json) -> Json:
-    return {"type": "array", "items": items, "minItems": 1, "maxItems": MAX_VALUES}
-
-
-def _query(name: str, description: str, schema: Json, example: object) -> Json:
-    parameter = {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
-    if schema["type"] == "array":
-        parameter |= {"style": "form", "explode": False}
-    return {**parameter, "example": example}
-
-
-def _limit(what: str, example: int) -> Json:
-    schema = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": MAX_LIMIT}
-    return _query("limit", f"The maximum number of {what} to return.", schema, example)
 
 
 def _tags_body() -> Json:
@@ -265,36 +260,21 @@ def _tags_body() -> Json:
     }
 
 
-def _page_schema(record: str) -> Json:
-    return {
-        "type": "object",
-        "required": ["data", "next_token", "total_count"],
-        "properties": {
-            "data": {"type": "array", "items": _ref(record)},
-            "next_token": {
-                "type": ["string", "null"],
-                "description": "Pass it as page_token to get the next page; null when nothing is left.",
-            },
-            "total_count": {"type": "integer", "description": "The number of items in this response."},
-        },
-    }
-
-
 def _events() -> Json:
     cursor = {"type": "string", "pattern": "^(latest|[0-9]{1,18})$"}
-    types = _list_schema({"type": "string", "enum": list(EVENT_TYPES)})
+    types = list_schema({"type": "string", "enum": list(EVENT_TYPES)})
     parameters = [
-        *_header_parameters()[:1],
-        _query(
+        *header_parameters()[:1],
+        query(
             "after",
             "The next_cursor of the page before. Without it, the oldest events that are kept come first; `latest` "
             "begins with what happens from now on.",
             cursor,
             "latest",
         ),
-        _limit("events", 100),
-        _query("event_type", "Only these types, comma-separated or repeated.", types, ["cart-order.updated"]),
-        _query("connection_id", "Only this connection.", {"type": "string", "minLength": 1}, "connection_id"),
+        limit("events", 100),
+        query("event_type", "Only these types, comma-separated or repeated.", types, ["cart-order.updated"]),
+        query("connection_id", "Only this connection.", {"type": "string", "minLength": 1}, "connection_id"),
     ]
     return {
         "/events": {
@@ -310,13 +290,13 @@ def _events() -> Json:
                 "responses": {
                     "200": {
                         "description": "A page of events, or a stream of them.",
-                        "headers": _headers(),
+                        "headers": headers(),
                         "content": {
-                            "application/json": {"schema": _ref("EventPage")},
+                            "application/json": {"schema": ref("EventPage")},
                             "text/event-stream": {"schema": {"type": "string"}},
                         },
                     },
-                    **_errors("401", "422", "429", "503"),
+                    **errors("401", "422", "429", "503"),
                 },
             }
         }
@@ -357,14 +337,14 @@ def _event_page_schema() -> Json:
         "type": "object",
         "required": ["data", "next_cursor"],
         "properties": {
-            "data": {"type": "array", "items": _ref("Event")},
+            "data": {"type": "array", "items": ref("Event")},
             "next_cursor": {"type": "string", "description": "Pass it as `after` to go on, now or later."},
         },
     }
 
 
 def _operations() -> Json:
-    def operation(id: str, summary: str, content: str, *errors: str) -> Json:
+    def operation(id: str, summary: str, content: str, *statuses: str) -> Json:
         answer = {"description": summary, "content": {content: {"schema": {}}}}
         return {
             "get": {
@@ -372,7 +352,7 @@ def _operations() -> Json:
                 "tags": ["operations"],
                 "summary": summary,
                 "security": [],
-                "responses": {"200": answer, **_errors(*errors)},
+                "responses": {"200": answer, **errors(*statuses)},
             }
         }
 
@@ -382,66 +362,3 @@ def _operations() -> Json:
         "/metrics": operation("metrics", "Metrics in Prometheus' text format.", "text/plain"),
         "/openapi.json": operation("openapi", "This document.", "application/json"),
     }
-
-
-_ERRORS = {
-    "401": "A missing or unknown API key or access token.",
-    "403": "A read-only key, or a disabled function.",
-    "404": "No record under this id.",
-    "422": "Something that breaks the contract; `detail` names each field.",
-    "429": "More requests than the access token may make in this second.",
-    "501": "The connection's platform has no such function.",
-    "503": "The store cannot answer now; nothing was half-written.",
-}
-
-
-def _errors(*statuses: str) -> Json:
-    return {status: {"$ref": f"#/components/responses/{status}"} for status in statuses}
-
-
-def _responses() -> Json:
-    content = {"application/json": {"schema": _ref(ErrorBody.__name__)}}
-    return {
-        status: {"description": description, "headers": _headers(), "content": content}
-        for status, description in _ERRORS.items()
-    }
-
-
-def _headers() -> Json:
-    integer = {"type": "integer"}
-    return {
-        "x-request-id": {
-            "description": "The request's id; yours, if you sent a sane one.",
-            "schema": {"type": "string"},
-        },
-        "x-ratelimit-limit": {"description": "Requests per second.", "schema": integer},
-        "x-ratelimit-remaining": {"description": "What is left of this second.", "schema": integer},
-        "x-ratelimit-reset": {"description": "The end of this second, in epoch seconds.", "schema": integer},
-    }
-
-
-def _json_response(description: str, properties: Json) -> Json:
-    schema = {"type": "object", "required": list(properties), "properties": properties}
-    return {"description": description, "headers": _headers(), "content": {"application/json": {"schema": schema}}}
-
-
-def _ref(name: str) -> Json:
-    return {"$ref": _REF.format(name=name)}
-
-
-def _header_scheme(name: str) -> Json:
-    return {"type": "apiKey", "in": "header", "name": name, "description": CREDENTIAL_HEADERS[name]}
-
-
-def _header_parameters() -> list[Json]:
-    return [
-        {
-            "name": name,
-            "in": "header",
-            "required": True,
-            "description": description,
-            "schema": {"type": "string"},
-            "example": f"<{name}>",
-        }
-        for name, description in CREDENTIAL_HEADERS.items()
-    ]

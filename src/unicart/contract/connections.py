@@ -4,7 +4,7 @@ Dates are ``YYYY-MM-DDTHH:MM:SSZ``. Every field is always present.
 """
 
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -59,7 +59,7 @@ class AffectedEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     preventing_sync: bool
 
 
-class ConnectionError(msgspec.Struct, frozen=True, kw_only=True):
+class ConnectionProblem(msgspec.Struct, frozen=True, kw_only=True):
     """Why a function of a connection fails, in both forms that clients know: ``message`` is ``error_message``."""
 
     error_message: str
@@ -95,7 +95,7 @@ class ConnectionObject(msgspec.Struct, frozen=True, kw_only=True):
     times_used: int | None
     latest_sync: str | None
     sync_schedules: list[SyncSchedule]
-    errors: list[ConnectionError]
+    errors: list[ConnectionProblem]
     available_actions: list[Function]
     available_endpoints: list[Function]
     webhooks_disabled: bool
@@ -163,4 +163,4 @@ class QuarantinedRecord(msgspec.Struct, frozen=True, kw_only=True):
     first_seen: str
     last_seen: str
     version: str
-    raw: object
+    raw: Any
