@@ -25,16 +25,18 @@ from unicart.contract.resources import Function
 from unicart.events.deliverer import Deliverer
 from unicart.server import PortTaken, base_url, listen, serve
 from unicart.settings import MAX_HISTORY_DAYS, Settings, SettingsError, read_settings
-from unicart.store import checkpoints, leases, quarantine, schedules, tenants
+from unicart.store import checkpoints, inbox, leases, quarantine, reconciliations, schedules, tenants
 from unicart.store.database import Database, StoreUnavailable, open_database
 from unicart.store.migrate import MigrationFailed, migrate
 from unicart.store.quarantine import Quarantined
+from unicart.store.reconciliations import Reconciliation
 from unicart.store.schedules import Schedule
 from unicart.store.secrets import SecretError, Vault, new_key, open_vault
 from unicart.store.tenants import Connection, Duplicate, Organization
 from unicart.sync import connect, subscriptions
 from unicart.sync.inbox import InboxWorker
 from unicart.sync.quarantine import Retried, retry
+from unicart.sync.reconcile import Busy, Reconciler, reconcile
 from unicart.sync.run import Progress, sync_function
 from unicart.sync.subscriptions import keep_subscribed
 from unicart.sync.worker import Worker, schedule
@@ -149,6 +151,8 @@ def worker_command(
             event_days=settings.event_days,
         )
         works = [worker.run(), InboxWorker(database, vault, process).run(), deliverer.run()]
+        if settings.reconcile_hours:
+            works.append(Reconciler(database, vault, every=settings.reconcile_hours * 3600).run())
         if settings.public_url:
             works.append(keep_subscribed(database, vault, settings.public_url))
         running = asyncio.gather(*works)
@@ -311,12 +315,14 @@ def connection_list(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 def connection_show(connection_id: str, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Show a connection: what is synced, what is wrong, and what is quarantined."""
 
-    async def read(database: Database, _: Vault) -> dict[str, Any]:
+    async def read(database: Database, vault: Vault) -> dict[str, Any]:
         connection = await _connection(database, connection_id)
         states = await checkpoints.list_checkpoints(database, connection.key)
         errors = await checkpoints.list_errors(database, connection.key)
         held = await quarantine.list_quarantined(database, connection.key)
         planned = await schedules.list_schedules(database, connection.key)
+        compared = await reconciliations.list_reconciliations(database, connection.key)
+        subscription = await subscriptions.read(database, vault, connection)
         return {
             **_described(connection),
             "functions": [
@@ -331,7 +337,10 @@ def connection_show(connection_id: str, data_dir: DataDir = None, as_json: AsJso
                 }
                 for state in states
             ],
+            "webhooks": subscription.url or None,
+            "waiting_webhooks": await inbox.count(database, connection.key),
             "schedules": [_schedule_shown(each) for each in planned],
+            "reconciliations": [_reconciliation_shown(each) for each in compared],
             "errors": [
                 {
                     "function_name": error.function,
@@ -353,7 +362,7 @@ def connection_show(connection_id: str, data_dir: DataDir = None, as_json: AsJso
         print(json.dumps(described))
         return
     _show({name: value for name, value in described.items() if not isinstance(value, list)}, False)
-    for title in ("functions", "schedules", "errors", "quarantine"):
+    for title in ("functions", "schedules", "reconciliations", "errors", "quarantine"):
         if described[title]:
             _show_table(described[title], title.capitalize())
 
@@ -448,6 +457,39 @@ def sync_command(
         err.print("There is nothing to sync. Add a shop with: unicart connection add")
     if any(run.error or run.busy for run in runs):
         raise typer.Exit(1)
+
+
+@app.command("reconcile")
+def reconcile_command(
+    connection_id: str,
+    function: Annotated[list[Function] | None, typer.Option(help="Only these functions.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Compare everything on the platform with our copy now, and heal what differs. unicart serve does so every day."""
+
+    async def compare(database: Database, vault: Vault) -> list[Reconciliation]:
+        connection = await _connection(database, connection_id)
+        async with connect.opened_connection(database, vault, connection) as platform:
+            chosen = [each for each in platform.facts.functions if not function or each in function]
+            return [await reconcile(database, connection, platform, each, pause=0) for each in chosen]
+
+    try:
+        found = _with_store(data_dir, compare)
+    except Busy:
+        raise Failure("Another pass is under way, or the first sync is not complete. Try again later.") from None
+    _show_table(_reconciliation_shown(each) for each in found)
+
+
+def _reconciliation_shown(found: Reconciliation) -> dict[str, Any]:
+    return {
+        "function_name": found.function,
+        "started": format_date(found.started),
+        "finished": _date(found.finished),
+        "checked": found.checked,
+        "missed": found.missed,
+        "changed": found.changed,
+        "deleted": found.deleted,
+    }
 
 
 async def _sync_connection(

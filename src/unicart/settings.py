@@ -25,7 +25,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ``write_rate`` are requests per second and access token; 0 means no limit. Events are kept for ``event_days``. The first sync
     of a new connection pulls the orders of the last ``history_days``; 0 means all. Webhooks are sent to private addresses
     only with ``webhook_private_network``. ``public_url`` is where platforms reach this Unicart with their webhooks; without
-    it, they are polled only.
+    it, they are polled only. Everything is compared with the platforms once in ``reconcile_hours``; 0 is never.
     """
 
     data_dir: str = "data"
@@ -37,6 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     history_days: int = 30
     webhook_private_network: bool = False
     public_url: str = ""
+    reconcile_hours: int = 24
     log_level: str = "info"
 
     def __post_init__(self) -> None:
@@ -49,6 +50,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("UNICART_EVENT_DAYS: must be at least 1")
         if not 0 <= self.history_days <= MAX_HISTORY_DAYS:
             raise ValueError(f"UNICART_HISTORY_DAYS: must be from 0 (everything) to {MAX_HISTORY_DAYS}")
+        if self.reconcile_hours < 0:
+            raise ValueError("UNICART_RECONCILE_HOURS: must not be negative")
         if self.public_url and not self.public_url.startswith(("https://", "http://")):
             raise ValueError("UNICART_PUBLIC_URL: must be an http or https URL")
         if self.log_level.lower() not in LOG_LEVELS:
