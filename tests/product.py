@@ -20,14 +20,15 @@ class Unicart:
 
     def __init__(self, data_dir: Path, database_url: str = "") -> None:
         self._data_dir = data_dir
-        self._environment = {**os.environ, "UNICART_DATABASE_URL": database_url}
+        self.environment = {**os.environ, "UNICART_DATABASE_URL": database_url}
+        self.store_url = database_url or f"sqlite:///{data_dir.absolute() / 'unicart.db'}"
         self.base_url = ""
         self.headers: dict[str, str] = {}
 
     def start(self, *arguments: str, log: IO[str] | int = subprocess.PIPE) -> subprocess.Popen[str]:
         """A command that runs on; its stdout is a pipe, its stderr goes to ``log``."""
         return subprocess.Popen(
-            self._command(*arguments), stdout=subprocess.PIPE, stderr=log, text=True, env=self._environment
+            self._command(*arguments), stdout=subprocess.PIPE, stderr=log, text=True, env=self.environment
         )
 
     def run(self, *arguments: str, fails: bool = False, timeout: float = 300) -> str:
@@ -82,7 +83,7 @@ class Unicart:
     def _ended(self, *arguments: str, timeout: float) -> subprocess.CompletedProcess[str]:
         command = self._command(*arguments)
         return subprocess.run(
-            command, capture_output=True, text=True, timeout=timeout, check=False, env=self._environment
+            command, capture_output=True, text=True, timeout=timeout, check=False, env=self.environment
         )
 
 
