@@ -161,6 +161,16 @@ class Platform:
             self._announce(self.shop.mend())
         self.settle()
 
+    def new_token(self) -> str:
+        """A token for requests of a test's own."""
+        token = secrets.token_hex(16)
+        self._tokens[token] = time.monotonic()
+        return token
+
+    def expire_tokens(self) -> None:
+        """Every client has to log in again."""
+        self._tokens.clear()
+
     def settle(self, seconds: float = 60.0) -> None:
         """Wait until no webhook is on its way."""
         deadline = time.monotonic() + seconds
@@ -293,9 +303,7 @@ class Platform:
         given = await request.json()
         if given != {"client_id": CLIENT_ID, "secret": SECRET}:
             return _json({"error": "Wrong client or secret"}, 401)
-        token = secrets.token_hex(16)
-        self._tokens[token] = time.monotonic()
-        return _json({"token": token, "expires_in": TOKEN_SECONDS})
+        return _json({"token": self.new_token(), "expires_in": TOKEN_SECONDS})
 
     async def _account(self, request: Request) -> Response:
         return _json({"id": "shop_1", "name": "Chaos & Söhne"})
@@ -324,7 +332,8 @@ class Platform:
             except (KeyError, ValueError) as error:
                 return _json({"error": f"Unknown order or parameter: {error}"}, 400)
             bodies = b",".join(row.body for row in found)
-        self._edit_while_paged()
+        if "ids" not in request.query_params:
+            self._edit_while_paged()
         return Response(b'{"items":[' + bodies + f'],"total":{total}}}'.encode(), media_type="application/json")
 
     def _edit_while_paged(self) -> None:

@@ -32,8 +32,7 @@ def main() -> None:
         platform.change(150)
         platform.calm()
         with httpx2.Client(base_url=platform.url) as client:
-            login = {"client_id": platform.credentials["client_id"], "secret": platform.credentials["secret"]}
-            client.headers["authorization"] = f"Bearer {client.post('/login', json=login).json()['token']}"
+            client.headers["authorization"] = f"Bearer {platform.new_token()}"
             for kind, function in FUNCTIONS.items():
                 recorded = msgspec.json.encode(exchange(client, f"/{kind}?order=updated_at&limit=100"))
                 (FIXTURES / f"{function.value}.json").write_bytes(msgspec.json.format(recorded, indent=1) + b"\n")
