@@ -8,12 +8,14 @@ from contextlib import AbstractContextManager
 
 from rich.console import Console
 
-from bench import datasette, filters, medusa, pages, stream
+from bench import datasette, filters, idle, ingest, medusa, pages, stream
 from bench.load import Failed, Missing, require_programs
 from bench.report import Figure, save, show
 from bench.servers import Postgres, Unicart, postgres, unicart
 
-GROUPS = ("pages", "filters", "size", "ndjson", "datasette", "medusa")
+OF_A_SHOP = ("pages", "filters", "size", "ndjson", "datasette")
+UNDER_LOAD = (*OF_A_SHOP, "medusa")
+GROUPS = (*UNDER_LOAD, "ingest", "idle")
 SMALL_SHOP = 10_000
 QUICK_ORDERS = 100_000
 
@@ -24,7 +26,8 @@ def main() -> int:
     out, log = Console(width=170), Console(stderr=True)
     figures: list[Figure] = []
     try:
-        require_programs()
+        if set(options.only) & set(UNDER_LOAD):
+            require_programs()
         for figure in _measured(options, log):
             log.print(
                 f"{figure.group}: {figure.name} {figure.ratio:.2f} {figure.verdict}", highlight=False, markup=False
@@ -51,11 +54,13 @@ def _options() -> argparse.Namespace:
         options.orders = QUICK_ORDERS
     options.only = options.only or list(GROUPS)
     options.seconds, options.rounds = (1, 1) if options.quick else (3, 3)
+    options.ingested = min(options.orders, ingest.QUICK_ORDERS if options.quick else ingest.MOST_ORDERS)
+    options.idle_seconds = idle.QUICK_SECONDS if options.quick else idle.SECONDS
     return options
 
 
 def _measured(options: argparse.Namespace, log: Console) -> Iterator[Figure]:
-    of_a_shop = set(options.only) - {"medusa"}
+    of_a_shop = set(options.only) & set(OF_A_SHOP)
     if of_a_shop and options.database != "postgresql":
         yield from _of_sqlite(options, log)
     if of_a_shop - {"datasette"} and options.database != "sqlite":
@@ -63,6 +68,27 @@ def _measured(options: argparse.Namespace, log: Console) -> Iterator[Figure]:
     if "medusa" in options.only:
         with postgres() as server:
             yield from medusa.pages_per_second(server, options.seconds, options.rounds, log)
+    yield from _of_syncs(options, log)
+
+
+def _of_syncs(options: argparse.Namespace, log: Console) -> Iterator[Figure]:
+    wanted = set(options.only)
+    if wanted & {"ingest", "idle"} and options.database != "postgresql":
+        yield from _of_one_worker(None, "SQLite", options, log)
+    if wanted & {"ingest", "idle"} and options.database != "sqlite":
+        with postgres() as server:
+            yield from _of_one_worker(server, "PostgreSQL", options, log)
+
+
+def _of_one_worker(
+    server: Postgres | None, database: str, options: argparse.Namespace, log: Console
+) -> Iterator[Figure]:
+    if "ingest" in options.only:
+        log.print(f"{database}: pulling orders, in turns with dlt")
+        yield from ingest.against_dlt(server, database, options.ingested, options.rounds)
+    if "idle" in options.only:
+        log.print(f"{database}: {idle.CONNECTIONS:,} connections that have nothing to do")
+        yield from idle.share_of_a_core(server, database, options.idle_seconds)
 
 
 def _of_sqlite(options: argparse.Namespace, log: Console) -> Iterator[Figure]:

@@ -1,5 +1,6 @@
 """The servers that are measured, each for the length of a ``with`` block."""
 
+import asyncio
 import json
 import os
 import socket
@@ -8,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import uuid
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -80,10 +82,29 @@ class Postgres(msgspec.Struct, frozen=True):
         """The URL of the database ``name``, which is made if it does not exist."""
         import asyncpg
 
-        connection = await asyncpg.connect(f"postgresql://postgres@/postgres?host={self.directory}")
+        connection = await asyncpg.connect(self._url("postgres"))
         if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
             await connection.execute(f'CREATE DATABASE "{name}"')
         await connection.close()
+        return self._url(name)
+
+    @contextmanager
+    def scratch(self) -> Iterator[str]:
+        """The URL of an empty database, which is dropped at the end of the block."""
+        name = f"scratch_{uuid.uuid4().hex}"
+        try:
+            yield asyncio.run(self.url(name))
+        finally:
+            asyncio.run(self._drop(name))
+
+    async def _drop(self, name: str) -> None:
+        import asyncpg
+
+        connection = await asyncpg.connect(self._url("postgres"))
+        await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        await connection.close()
+
+    def _url(self, name: str) -> str:
         return f"postgresql://postgres@/{name}?host={self.directory}"
 
 
