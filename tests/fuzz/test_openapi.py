@@ -31,7 +31,7 @@ def test_every_answer_is_one_that_the_document_describes(
     case = data.draw(operation.as_strategy(generation_mode=mode))
     # A string for a list of one is a violation that no query string shows; test_grammar.py judges what is refused.
     unjudged: list[Any] = [negative_data_rejection]
-    if "page_token" in (case.query or {}):
-        # No schema can tell the tokens that we have signed from other text.
+    if "page_token" in (case.query or {}) or operation.label == "POST /connections/on-demand-syncs":
+        # No schema can tell the tokens that we have signed from other text, or that one time is later than another.
         unjudged.append(positive_data_acceptance)
     case.call_and_validate(base_url=access["base_url"], headers=credentials, excluded_checks=unjudged)
