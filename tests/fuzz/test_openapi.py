@@ -14,11 +14,18 @@ from unicart.api.openapi import document
 OPERATIONS = [found.ok() for found in schemathesis.openapi.from_dict(document()).get_all_operations()]  # type: ignore[union-attr]
 
 
+UNTRIED = {
+    # Endpoints with addresses of chance would be sent events.
+    ("POST /webhooks", GenerationMode.POSITIVE),
+    # Its body may be anything.
+    ("POST /inbound/{connection_id}", GenerationMode.NEGATIVE),
+}
 CASES = [
     pytest.param(operation, mode, id=f"{operation.label} {mode.value}")
     for operation in OPERATIONS
     for mode in GenerationMode
-    if mode is GenerationMode.POSITIVE or operation.query or operation.path_parameters or operation.body
+    if (operation.label, mode) not in UNTRIED
+    and (mode is GenerationMode.POSITIVE or operation.query or operation.path_parameters or operation.body)
 ]
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from unicart import __version__
-from unicart.api import openapi_management
+from unicart.api import openapi_management, openapi_webhooks
 from unicart.api.openapi_parts import (
     REF,
     Json,
@@ -58,7 +58,12 @@ _TAG_TEXT: Json = {
 
 def document() -> Json:
     """The whole document."""
-    structs = [*(resource.served for resource in RESOURCES), *openapi_management.STRUCTS, ErrorBody]
+    structs = [
+        *(resource.served for resource in RESOURCES),
+        *openapi_management.STRUCTS,
+        *openapi_webhooks.STRUCTS,
+        ErrorBody,
+    ]
     _, schemas = msgspec.json.schema_components(structs, ref_template=REF)
     for name, schema in schemas.items():
         _require_all(name, schema)
@@ -69,7 +74,7 @@ def document() -> Json:
         paths |= _paths(resource)
         name = resource.served.__name__
         schemas[f"{name}Page"] = page_schema(name)
-    paths |= openapi_management.paths() | _events() | _operations()
+    paths |= openapi_management.paths() | _events() | openapi_webhooks.paths() | _operations()
     schemas |= openapi_management.schemas()
     schemas |= {"Event": _event_schema(), "EventPage": _event_page_schema()}
     return {
@@ -87,6 +92,7 @@ def document() -> Json:
         + [
             *openapi_management.TAGS,
             {"name": "events", "description": "What changed, in order."},
+            *openapi_webhooks.TAGS,
             {"name": "operations", "description": "Health, readiness, metrics and this document."},
         ],
         "security": [{"api_key": [], "access_token": []}],
@@ -319,9 +325,9 @@ def _event_schema() -> Json:
         "properties": {
             "id": {**text, "description": "The event's own cursor, by which a repeated delivery is told."},
             "created_date": {**text, "format": "date-time"},
-            "connection_id": text,
-            "integration_name": text,
-            "integration_type": {**text, "enum": ["cart"]},
+            "connection_id": {"type": ["string", "null"]},
+            "integration_name": {"type": ["string", "null"]},
+            "integration_type": {**text, "enum": ["cart", "general"]},
             "event_type": {**text, "enum": list(EVENT_TYPES)},
             "data": {"type": "object", "description": "The record as it was served after the change."},
             "previous_attributes": {

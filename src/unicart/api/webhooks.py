@@ -1,7 +1,7 @@
 """Webhook endpoints: where events are sent, how that went, and sending again. An API of Unicart's own."""
 
 import time
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -17,6 +17,7 @@ from unicart.contract.common import encode, format_date, parse_date
 from unicart.contract.errors import Forbidden, InvalidRequest, NotFound
 from unicart.contract.events import ENDPOINT_TEST, EVENT_TYPES, of_endpoint
 from unicart.contract.filters import grouped, parse_limit, read_each, single
+from unicart.contract.webhooks import WebhookAttempt, WebhookEndpoint
 from unicart.events.sender import Sender
 from unicart.store import tenants, webhooks
 from unicart.store.events import Stored
@@ -108,7 +109,7 @@ class WebhookRoutes:
         except TooManyEndpoints:
             message = f"there are {MOST_ENDPOINTS} endpoints already; delete one first"
             raise InvalidRequest("json", {"url": [message]}) from None
-        return Reply(encode({"data": {**await self._shown(made), "secret": secret}}))
+        return Reply(encode({"data": {**msgspec.structs.asdict(await self._shown(made)), "secret": secret}}))
 
     async def get(self, request: Request) -> Reply:
         """One endpoint."""
@@ -200,25 +201,24 @@ class WebhookRoutes:
             raise _not_found(id)
         return key, endpoint
 
-    async def _shown(self, endpoint: Endpoint) -> dict[str, Any]:
+    async def _shown(self, endpoint: Endpoint) -> WebhookEndpoint:
         waiting, failed = await webhooks.count_failed(self._database, endpoint)
         since = endpoint.failing_since
-        return {
-            "id": endpoint.id,
-            "object": "webhook_endpoint",
-            "url": endpoint.url,
-            "description": endpoint.description,
-            "event_types": endpoint.event_types,
-            "connection_ids": endpoint.connection_ids,
-            "disabled": endpoint.disabled,
-            "disabled_reason": endpoint.disabled_reason,
-            "failing_since": None if since is None else format_date(since),
-            "cursor": str(endpoint.position),
-            "waiting": waiting,
-            "failed": failed,
-            "created_date": format_date(endpoint.created),
-            "updated_date": format_date(endpoint.updated),
-        }
+        return WebhookEndpoint(
+            id=endpoint.id,
+            url=endpoint.url,
+            description=endpoint.description,
+            event_types=endpoint.event_types,
+            connection_ids=endpoint.connection_ids,
+            disabled=endpoint.disabled,
+            disabled_reason=endpoint.disabled_reason,
+            failing_since=None if since is None else format_date(since),
+            cursor=str(endpoint.position),
+            waiting=waiting,
+            failed=failed,
+            created_date=format_date(endpoint.created),
+            updated_date=format_date(endpoint.updated),
+        )
 
     async def _check(self, key: ApiKey, body: EndpointBody) -> None:
         problems: dict[str, list[str]] = {}
@@ -325,16 +325,16 @@ def _parsed(name: str, values: list[str]) -> int | bool:
     raise ValueError("is not a known parameter")
 
 
-def _shown_attempt(attempt: Attempt) -> dict[str, Any]:
-    return {
-        "event_id": str(attempt.event_id) if attempt.event_id else None,
-        "event_type": attempt.event_type,
-        "attempted_date": format_date(attempt.attempted_ms // 1000),
-        "delivered": attempt.delivered,
-        "status": attempt.status,
-        "latency_ms": attempt.latency_ms,
-        "error": attempt.error,
-    }
+def _shown_attempt(attempt: Attempt) -> WebhookAttempt:
+    return WebhookAttempt(
+        event_id=str(attempt.event_id) if attempt.event_id else None,
+        event_type=attempt.event_type,
+        attempted_date=format_date(attempt.attempted_ms // 1000),
+        delivered=attempt.delivered,
+        status=attempt.status,
+        latency_ms=attempt.latency_ms,
+        error=attempt.error,
+    )
 
 
 def _not_found(id: str) -> NotFound:
