@@ -69,8 +69,7 @@ async def _connect(store: str, folder: Path) -> None:
     database = await open_database(store)
     try:
         organization = await tenants.create_organization(database, "bench")
-        for number in range(CONNECTIONS):
-            await _add(database, vault, organization.id, number)
+        await asyncio.gather(*(_add(database, vault, organization.id, number) for number in range(CONNECTIONS)))
     finally:
         await database.close()
 
