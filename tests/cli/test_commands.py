@@ -176,3 +176,15 @@ def test_a_data_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     message = Unicart(tmp_path / "file" / "data").run("org", "list", fails=True)
     assert str(tmp_path / "file" / "data") in message
     assert "Traceback" not in message
+
+
+def test_connectors_for_tests_are_only_listed_when_asked_for(unicart: Unicart) -> None:
+    offered = unicart.run("integrations")
+    everything = unicart.run("integrations", "--all")
+    assert "sandbox" in offered
+    assert "hostile" not in offered
+    assert "hostile" in everything
+    assert "sandbox" in everything
+    refusal = unicart.run("connection", "add", "nonesuch", fails=True)
+    assert "sandbox" in refusal
+    assert "hostile" not in refusal
