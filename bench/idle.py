@@ -22,6 +22,7 @@ from unicart.sync.run import sync_function
 from unicart.sync.worker import schedule
 
 CONNECTIONS = 1000
+AT_ONCE = 10
 POLLED = 10
 ORDERS = 10
 SECONDS, QUICK_SECONDS = 60, 30
@@ -69,8 +70,9 @@ async def _connect(store: str, folder: Path) -> None:
     database = await open_database(store)
     try:
         organization = await tenants.create_organization(database, "bench")
-        for number in range(CONNECTIONS):
-            await _add(database, vault, organization.id, number)
+        for start in range(0, CONNECTIONS, AT_ONCE):
+            some = range(start, min(start + AT_ONCE, CONNECTIONS))
+            await asyncio.gather(*(_add(database, vault, organization.id, number) for number in some))
     finally:
         await database.close()
 

@@ -29,8 +29,8 @@ def logged_in(platform: Platform) -> httpx2.Client:
     return httpx2.Client(base_url=platform.url, headers=headers, timeout=10)
 
 
-def listed(client: httpx2.Client, path: str = "/orders?limit=250", **more: str) -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = client.get(path, params=more).json()["items"]
+def listed(client: httpx2.Client, path: str = "/orders", **more: str) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = client.get(path, params={"limit": "250", **more}).json()["items"]
     return items
 
 
@@ -179,11 +179,12 @@ def test_lists_are_walked_by_keyset(calm: tuple[Platform, httpx2.Client]) -> Non
     created = [(each["created_at"], each["id"]) for each in listed(client, order="-created_at")]
     assert created == sorted(created, reverse=True)
     before, id = created[100]
-    assert [
-        (e["created_at"], e["id"]) for e in listed(client, order="-created_at", created_before=before, id_before=id)
-    ][:50] == created[101:151]
-    window = listed(client, order="created_at", created_from=created[60][0], created_until=created[20][0])
-    assert [(each["created_at"], each["id"]) for each in window] == created[20:61][::-1]
+    further = listed(client, order="-created_at", created_before=before, id_before=id)
+    assert [(each["created_at"], each["id"]) for each in further] == created[101:]
+    newest, oldest = created[20][0], created[60][0]
+    window = listed(client, order="created_at", created_from=oldest, created_until=newest)
+    inside = [each for each in created if oldest <= each[0] <= newest]
+    assert [(each["created_at"], each["id"]) for each in window] == inside[::-1]
 
 
 @pytest.mark.parametrize("path", ["/orders?order=price", "/orders?limit=x", "/orders?updated_after=soon"])

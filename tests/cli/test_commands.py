@@ -2,11 +2,12 @@
 
 import json
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from product import Unicart
+from product import COMMAND, Unicart
 
 CONNECTION = ("--orders", "700", "--seed", "a shop")
 
@@ -176,3 +177,17 @@ def test_a_data_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     message = Unicart(tmp_path / "file" / "data").run("org", "list", fails=True)
     assert str(tmp_path / "file" / "data") in message
     assert "Traceback" not in message
+
+
+def test_connectors_for_tests_are_only_listed_when_asked_for(unicart: Unicart) -> None:
+    offered, everything = (
+        subprocess.run([COMMAND, "integrations", *options], capture_output=True, text=True, check=True).stdout
+        for options in ([], ["--all"])
+    )
+    assert "sandbox" in offered
+    assert "hostile" not in offered
+    assert "hostile" in everything
+    assert "sandbox" in everything
+    refusal = unicart.run("connection", "add", "nonesuch", fails=True)
+    assert "sandbox" in refusal
+    assert "hostile" not in refusal

@@ -66,8 +66,9 @@ class Copy:
         for hint in hints:
             if hint.raw is not None:
                 self.take(hint.function, [hint.raw])
-            else:
-                await self._fetch(hint.function, [hint.id])
+        for function in Function:
+            ids = {hint.id for hint in hints if hint.raw is None and hint.function is function}
+            await self._fetch(function, sorted(ids))
 
     async def reconcile(self, function: Function) -> None:
         """Compare everything."""

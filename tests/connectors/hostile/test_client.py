@@ -6,7 +6,6 @@ import random
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import TypeVar
 
 import pytest
@@ -246,7 +245,7 @@ async def test_a_copy_follows_the_platform_through_all_that_it_does(seed: int) -
             copy = Copy(connector)
             subscription = await _until_it_works(lambda: connector.subscribe(f"{receiver.url}/hooks"))
             platform.busy(rate=20)
-            for _ in range(12):
+            for _ in range(5):
                 for function in Function:
                     await copy.run(function, most=generator.choice((1, 2, 3, None)))
                 await _hear(copy, receiver, subscription)
@@ -257,7 +256,7 @@ async def test_a_copy_follows_the_platform_through_all_that_it_does(seed: int) -
                 await copy.run(function)
                 await copy.reconcile(function)
         expected = platform.expected()
-        assert copy.failures, "it was too easy"
+        assert len(+platform.counts) > 15
     held = copy.held[Function.GET_ORDERS]
     archived = {id: order for id, order in expected.archived.items() if id in held}
     assert held == expected.orders | archived
@@ -275,8 +274,8 @@ async def _until_it_works(ask: Callable[[], Awaitable[T]]) -> T:
 async def _hear(copy: Copy, receiver: ScriptedServer, subscription: Mapping[str, str]) -> None:
     """Do what the webhooks that have come so far ask for."""
     came, receiver.requests = receiver.requests, []
-    for request in came:
-        hook = Hook(headers=request.headers, body=request.body)
+    hooks = [Hook(headers=request.headers, body=request.body) for request in came]
+    for hook in hooks:
         HostileConnector.verify_hook({}, subscription, hook)
-        hints = HostileConnector.read_hook(hook)
-        await _until_it_works(partial(copy.hear, hints))
+    hints = [hint for hook in hooks for hint in HostileConnector.read_hook(hook)]
+    await _until_it_works(lambda: copy.hear(hints))
