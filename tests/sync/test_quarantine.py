@@ -1,5 +1,7 @@
 """Quarantined records that are mapped again: by the next version of Unicart, or when asked."""
 
+import asyncio
+
 import msgspec
 import pytest
 
@@ -89,6 +91,20 @@ async def test_all_are_mapped_again_when_asked_however_many(shops: Shops, databa
     done = await retry(database, connection, Understanding([]), START)
     assert (done.stored, done.refused) == (count, 1)
     assert [each.raw_key for each in await held(database, connection)] == ["odd"]
+
+
+async def test_a_page_that_is_stored_meanwhile_and_the_retry_wait_for_each_other(
+    shops: Shops, database: Database
+) -> None:
+    connection = await shop_with_unknowable(shops)
+    async with database.write() as transaction:
+        await records.lock(transaction, connection.key)
+        tried = asyncio.create_task(retry(database, connection, shops.platforms[connection.id], START))
+        await asyncio.sleep(0.3)
+        raw = b'{"id": "bad 000", "status": "unknowable", "note": "newer"}'
+        await quarantine.put(transaction, connection.key, "get_orders", "bad 000", "reason", raw, START, __version__)
+    assert (await tried).refused == 2
+    assert raw in [each.raw for each in await held(database, connection)]
 
 
 async def test_a_record_that_has_changed_since_is_not_overwritten(shops: Shops, database: Database) -> None:

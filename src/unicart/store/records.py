@@ -89,7 +89,7 @@ async def save(
     latest = {record.columns["id"]: record for record in records}
     if not latest:
         return saved
-    await _lock(transaction, connection_key)
+    await lock(transaction, connection_key)
     stored = await _stored(transaction, connection_key, resource, list(latest))
     rows: list[dict[str, Any]] = []
     moved: list[tuple[str, int, int]] = []
@@ -175,7 +175,7 @@ async def set_tags(
 ) -> bytes | None:
     """Replace the tags of a record, and return its document; null if there is no such record."""
     connection_key = connection.key
-    await _lock(transaction, connection_key)
+    await lock(transaction, connection_key)
     old = (await _stored(transaction, connection_key, resource, [id])).get(id)
     if old is None:
         return None
@@ -270,7 +270,7 @@ def _tag_keys(connection_key: int, resource: Resource, id: str, created: int) ->
     )
 
 
-async def _lock(transaction: Transaction, connection_key: int) -> None:
+async def lock(transaction: Transaction, connection_key: int) -> None:
     """Let writers of one connection take turns: reading what is stored and replacing it must not interleave."""
     if transaction.database.dialect == "postgresql":
         await transaction.fetch(_ADVISORY_LOCK, {"connection_key": connection_key})

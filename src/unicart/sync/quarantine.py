@@ -3,7 +3,7 @@
 import msgspec
 
 from unicart.connectors.kit import Connector
-from unicart.store import quarantine
+from unicart.store import quarantine, records
 from unicart.store.database import Database
 from unicart.store.tenants import Connection
 from unicart.sync.pages import map_page, save_page
@@ -36,6 +36,7 @@ async def retry(
         while True:
             # Mapped in the transaction that holds them, so that no run replaces one with a later version meanwhile.
             async with database.write() as transaction:
+                await records.lock(transaction, connection.key)
                 held = await quarantine.take(
                     transaction,
                     connection.key,

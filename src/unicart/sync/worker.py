@@ -212,6 +212,11 @@ class Worker:
         except (ConnectorError, LookupError, SecretError) as error:
             log.error("%s: quarantined records are not mapped again: %s", connection.id, error)
             return
+        except StoreUnavailable:
+            raise
+        except Exception:
+            log.exception("%s: quarantined records are not mapped again", connection.id)
+            return
         log.info("%s: quarantined records: %s stored, %s still refused", connection.id, done.stored, done.refused)
 
 
