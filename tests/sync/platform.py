@@ -54,6 +54,10 @@ class ScriptedPlatform(Connector):
             records = [raw if isinstance(raw, bytes) else msgspec.json.encode(raw) for raw in self.pages[number]]
             yield RawPage(records=records, cursor=str(number + 1), total=sum(map(len, self.pages)))
 
+    async def fetch(self, function: Function, ids: Sequence[str]) -> Sequence[bytes]:
+        found = [raw for page in self.pages for raw in page if isinstance(raw, RawOrder) and raw.id in ids]
+        return [msgspec.json.encode(raw) for raw in found]
+
     @classmethod
     def map(cls, function: Function, raw: bytes) -> Sequence[Record]:
         order = msgspec.json.decode(raw, type=RawOrder)

@@ -1,7 +1,9 @@
 """The inherited suite catches what it promises to catch: each connector here is broken in one way."""
 
 import json
-from collections.abc import Callable, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,7 +12,7 @@ import msgspec
 import pytest
 
 from unicart.connectors import sandbox
-from unicart.connectors.kit import Credential, Facts
+from unicart.connectors.kit import Credential, Facts, Hint, Hook, HookRefused
 from unicart.connectors.kit.conformance import ConnectorConformance, _map_or_refuse
 from unicart.connectors.sandbox.client import SandboxConnector
 from unicart.contract.orders import Order, OrderStatus
@@ -105,6 +107,98 @@ def test_wrong_record_type_fails() -> None:
 
     with pytest.raises(AssertionError):
         suite(Otherwise).test_every_record_maps_to_something()
+
+
+class Hooked(SandboxConnector):
+    """Webhooks as they ought to be."""
+
+    facts: ClassVar[Facts] = msgspec.structs.replace(SandboxConnector.facts, webhooks=True)
+
+    async def subscribe(self, url: str) -> dict[str, str]:
+        return {"secret": "s"}
+
+    @classmethod
+    def verify_hook(cls, credentials: Mapping[str, str], subscription: Mapping[str, str], hook: Hook) -> None:
+        if not subscription.get("secret") or hook.headers.get("signature") != subscription["secret"]:
+            raise HookRefused("The signature is wrong.")
+
+    @classmethod
+    def read_hook(cls, hook: Hook) -> Sequence[Hint]:
+        ids = msgspec.json.decode(hook.body, type=list[str])
+        return [Hint(function=Function.GET_ORDERS, id=id) for id in ids if id]
+
+
+HOOK_TESTS = (
+    "test_every_method_is_there",
+    "test_webhooks_are_declared_exactly_when_they_are_handled",
+    "test_webhooks_know_no_clock_and_no_io",
+    "test_unsigned_webhooks_are_refused",
+    "test_webhooks_of_any_body_are_read_or_refused",
+)
+
+
+@pytest.mark.parametrize("test", HOOK_TESTS)
+def test_webhooks_as_they_ought_to_be_pass(test: str) -> None:
+    getattr(suite(Hooked), test)()
+
+
+def test_connector_without_fetch_fails() -> None:
+    class Otherwise(SandboxConnector):
+        fetch = abstractmethod(SandboxConnector.fetch)
+
+    with pytest.raises(AssertionError, match="lacks"):
+        suite(Otherwise).test_every_method_is_there()
+
+
+def test_webhooks_that_are_not_declared_or_not_handled_fail() -> None:
+    class Undeclared(Hooked):
+        facts: ClassVar[Facts] = SandboxConnector.facts
+
+    for connector in (Undeclared, with_facts(webhooks=True)):
+        with pytest.raises(AssertionError, match="handled"):
+            suite(connector).test_webhooks_are_declared_exactly_when_they_are_handled()
+
+
+def test_hook_that_is_believed_unsigned_fails() -> None:
+    class Otherwise(Hooked):
+        @classmethod
+        def verify_hook(cls, credentials: Mapping[str, str], subscription: Mapping[str, str], hook: Hook) -> None:
+            if hook.headers.get("signature") != subscription.get("secret"):
+                raise HookRefused("The signature is wrong.")
+
+    with pytest.raises(pytest.fail.Exception):
+        suite(Otherwise).test_unsigned_webhooks_are_refused()
+
+
+def test_hook_of_a_function_that_the_platform_lacks_fails() -> None:
+    class Otherwise(Hooked):
+        facts: ClassVar[Facts] = msgspec.structs.replace(Hooked.facts, functions=(Function.GET_PRODUCTS,))
+
+    with pytest.raises(AssertionError):
+        suite(Otherwise).test_webhooks_of_any_body_are_read_or_refused()
+
+
+def test_hook_that_fails_otherwise_than_the_engine_understands_fails() -> None:
+    class Otherwise(Hooked):
+        @classmethod
+        def read_hook(cls, hook: Hook) -> Sequence[Hint]:
+            raise KeyError("order")
+
+    with pytest.raises(KeyError):
+        suite(Otherwise).test_webhooks_of_any_body_are_read_or_refused()
+
+
+def test_hook_with_a_clock_fails(tmp_path: Path) -> None:
+    class Otherwise(Hooked):
+        @classmethod
+        def verify_hook(cls, credentials: Mapping[str, str], subscription: Mapping[str, str], hook: Hook) -> None:
+            raise HookRefused(str(datetime.now(UTC)))
+
+    with pytest.raises(AssertionError):
+        suite(Otherwise).test_webhooks_know_no_clock_and_no_io()
+    (tmp_path / "webhooks.py").write_text("import time")
+    with pytest.raises(AssertionError):
+        suite(Hooked, tmp_path).test_webhooks_know_no_clock_and_no_io()
 
 
 def test_mapping_that_remembers_fails() -> None:

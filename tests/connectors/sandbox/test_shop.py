@@ -228,12 +228,12 @@ def test_a_page_of_a_thousand_orders_is_about_two_megabytes(orders: list[Order])
     assert 1500 < mean < 2300
 
 
-async def test_pull_yields_every_order_once_in_pages_of_500() -> None:
+async def test_pull_yields_every_order_once_in_pages_of_500_the_newest_first() -> None:
     found = await pages(connector(orders="1201"), Function.GET_ORDERS, Pull())
     assert [len(page.records) for page in found] == [500, 500, 201]
     assert [page.total for page in found] == [1201, 1201, 1201]
     records = [raw for page in found for raw in page.records]
-    assert records == [generator.order(SEED, number, UNTIL, 1201) for number in range(1201)]
+    assert records == [generator.order(SEED, number, UNTIL, 1201) for number in range(1201)][::-1]
 
 
 @pytest.mark.parametrize("function", list(Function))
@@ -244,11 +244,69 @@ async def test_unchanged_shop_yields_one_empty_page_the_second_time(function: Fu
     assert (again.records, again.cursor, again.total) == ([], last.cursor, 0)
 
 
-async def test_interrupted_run_goes_on_behind_its_last_page() -> None:
+@pytest.mark.parametrize("interrupted", [True, False])
+@pytest.mark.parametrize("since", [None, datetime.fromtimestamp(UNTIL, UTC) - timedelta(days=500)])
+async def test_first_run_goes_on_behind_its_last_page(since: datetime | None, interrupted: bool) -> None:
     shop = connector(orders="1201")
-    whole = await pages(shop, Function.GET_ORDERS, Pull())
-    rest = await pages(shop, Function.GET_ORDERS, Pull(cursor=whole[0].cursor, interrupted=True))
+    whole = await pages(shop, Function.GET_ORDERS, Pull(since=since))
+    rest = await pages(shop, Function.GET_ORDERS, Pull(cursor=whole[0].cursor, interrupted=interrupted))
     assert rest == whole[1:]
+    (again,) = await pages(shop, Function.GET_ORDERS, Pull(cursor=whole[-1].cursor))
+    assert again.records == []
+
+
+async def test_cursor_of_an_older_release_goes_on_upwards() -> None:
+    shop = connector(orders="1201")
+    name = (await shop.check()).account_id
+    cursor = f'{{"shop":"{name}","next":500}}'
+    found = await pages(shop, Function.GET_ORDERS, Pull(cursor=cursor, interrupted=True))
+    records = [raw for page in found for raw in page.records]
+    assert records == [generator.order(SEED, number, UNTIL, 1201) for number in range(500, 1201)]
+    assert {page.total for page in found} == {1201}
+
+
+@pytest.mark.parametrize("function", list(Function))
+@pytest.mark.parametrize(("first", "last"), [(None, 1100), (2, 1100), (1, 3), (2, 2), (1100, 1099)])
+async def test_window_yields_what_was_created_in_it_the_oldest_first(
+    function: Function, first: int | None, last: int
+) -> None:
+    shop = connector(orders="1201")
+    every = [raw for page in await pages(shop, function, Pull()) for raw in page.records]
+    created = sorted((shop.map(function, raw)[0].created_date, raw) for raw in every)
+    since = created[min(first, len(created) - 1)][0] if first is not None else None
+    until = created[min(last, len(created) - 1)][0]
+    window = Pull(since=since, until=until)
+    found = await pages(shop, function, window)
+    records = [raw for page in found for raw in page.records]
+    expected = [raw for moment, raw in created if (since is None or since <= moment) and moment <= until]
+    assert sorted(records) == sorted(expected)
+    moments = [shop.map(function, raw)[0].created_date for raw in records]
+    assert moments == sorted(moments)
+    assert {page.total for page in found} == {len(expected)}
+    for number, page in enumerate(found):
+        goes_on = msgspec.structs.replace(window, cursor=page.cursor, interrupted=True)
+        rest = [raw for page in await pages(shop, function, goes_on) for raw in page.records]
+        assert rest == [raw for page in found[number + 1 :] for raw in page.records]
+
+
+async def test_fetch_finds_raw_records_by_unified_ids() -> None:
+    shop = connector(orders="1201")
+    every = {
+        function: [raw for page in await pages(shop, function, Pull()) for raw in page.records] for function in Function
+    }
+    for function, raws in every.items():
+        owners = {record.id: raw for raw in raws for record in shop.map(function, raw)}
+        assert len(await shop.fetch(function, list(owners))) == len(raws)
+        some = list(owners)[:: len(owners) // 4]
+        assert set(await shop.fetch(function, [*some, "gone", "o0001201", "o00000001", ""])) == {
+            owners[id] for id in some
+        }
+        assert await shop.fetch(function, []) == []
+
+
+async def test_variants_of_one_product_fetch_it_once() -> None:
+    (raw,) = await connector().fetch(Function.GET_PRODUCTS, ["p002v2", "p002", "p002v1"])
+    assert raw == generator.product(SEED, 1, UNTIL)
 
 
 async def test_changed_credentials_are_another_shop_and_read_anew() -> None:

@@ -129,8 +129,7 @@ def _select(rows: list[dict[str, Any]], options: dict[str, Any]) -> dict[str, An
     conditions = options.get("filter", {})
     kept = [row for row in rows if all(_holds(row, each) for each in conditions.get("_and", [conditions]))]
     for name, direction in options.get("sort", {}).items():
-        assert direction == "ASC"
-        kept.sort(key=lambda row: (row[name], row["id"][::-1]))
+        kept.sort(key=lambda row: (row[name], row["id"][::-1]), reverse=direction == "DESC")
     assert options["take"] <= 1000
     return {"totalItems": len(kept), "items": kept[: options["take"]]}
 

@@ -5,6 +5,7 @@ import random
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from connectors.kit.server import FOREVER, ScriptedServer, answer, scripted_server
@@ -78,6 +79,164 @@ async def test_times_finer_than_a_millisecond_hide_nothing() -> None:
             fake.place(fake.tick(0.00013), number)
         fake.tick(DAY.total_seconds())
         assert set(await Copy(connector).run()) == set(placed(fake))
+
+
+async def came(connector: VendureConnector, pull: Pull, most: int | None = None) -> tuple[list[str], str]:
+    """The ids of a run of orders, or of its first pages, and its last cursor."""
+    found: list[str] = []
+    cursor = ""
+    async for page in connector.pull(Function.GET_ORDERS, pull):
+        found += [json.loads(raw)["id"] for raw in page.records]
+        cursor = page.cursor
+        most = most and most - 1
+        if most == 0:
+            break
+    return found, cursor
+
+
+@pytest.mark.parametrize("interrupted", [True, False])
+@pytest.mark.parametrize("limited", [True, False])
+@pytest.mark.parametrize("stop", [1, 2, 3, 4])
+async def test_the_first_run_yields_the_newest_first(stop: int, limited: bool, interrupted: bool) -> None:
+    """It goes on where it was killed; orders that are placed meanwhile come as well."""
+    async with fake_vendure() as (fake, connector):
+        for number in range(1, 451):
+            fake.place(fake.now if 90 < number < 340 else fake.tick(0.0007), number)
+        since = fake.tables["orders"]["60"]["orderPlacedAt"] if limited else None
+        # The limit may take in an instant more: databases hold finer times than the API shows.
+        limit = since - client.INSTANT if since else fake.now - DAY
+        window = [order["orderPlacedAt"] for order in placed(fake).values() if order["orderPlacedAt"] > limit]
+        fake.tick(1)
+        first, cursor = await came(connector, Pull(since=since), most=stop)
+        dates = [fake.tables["orders"][id]["orderPlacedAt"] for id in first]
+        assert dates == sorted(window, reverse=True)[: len(dates)]
+        new = fake.place(fake.tick(1), 999)["id"]
+        rest, _ = await came(connector, Pull(cursor=cursor, interrupted=interrupted))
+        assert len(first + rest) == len(set(first + rest)) == len(window) + 1
+        assert new in rest
+
+
+async def test_a_limited_first_run_finds_older_orders_that_changed_since() -> None:
+    async with fake_vendure() as (fake, connector):
+        orders = [fake.place(fake.now - 50 * DAY + number * DAY, number) for number in range(1, 41)]
+        since = fake.now - 20 * DAY
+        for number, change in ((3, "refund"), (7, "ship")):
+            getattr(fake, change)(orders[number])
+        orders[5]["updatedAt"] = fake.now
+        fake.tick(1000)
+        found, cursor = await came(connector, Pull(since=since))
+        recent = [order["id"] for order in orders if order["orderPlacedAt"] >= since]
+        assert found[: len(recent)] == recent[::-1]
+        assert sorted(found[len(recent) :]) == ["4", "6", "8"]
+        fake.tick(1000)
+        assert (await came(connector, Pull(cursor=cursor)))[0] == ["40"]
+
+
+async def test_the_round_through_old_orders_does_not_repeat_those_of_the_first_run() -> None:
+    async with fake_vendure() as (fake, connector):
+        orders = [fake.place(fake.now - 200 * DAY + number * DAY, number) for number in range(1, 101)]
+        since = fake.now - 150 * DAY
+        fake.refund(orders[3])
+        fake.tick(1000)
+        found, cursor = await came(connector, Pull(since=since))
+        assert len(found) == len(set(found))
+        assert "4" in found
+        fake.tick(1000)
+        fake.refund(orders[80])
+        fake.tick(1000)
+        assert "81" in (await came(connector, Pull(cursor=cursor)))[0]
+
+
+async def test_a_state_that_is_left_while_the_first_run_goes_on_is_found() -> None:
+    async with fake_vendure() as (fake, connector):
+        orders = [fake.place(fake.tick(10), number) for number in range(1, 251)]
+        orders[-1]["state"] = "Modifying"
+        copy = Copy(connector)
+        steps = iter(range(9))
+
+        def leave() -> None:
+            if next(steps, None) == 4:
+                orders[-1]["state"] = "PaymentSettled"
+
+        fake.after_request = leave
+        await copy.run()
+        assert copy.records["250"]["state"] == "PaymentSettled"
+
+
+@pytest.mark.parametrize("interrupted", [True, False])
+async def test_a_cursor_of_an_older_release_goes_on(interrupted: bool) -> None:
+    async with fake_vendure() as (fake, connector):
+        orders = [fake.place(fake.tick(100), number) for number in range(1, 10)]
+        last = client._text(orders[5]["orderPlacedAt"])
+        old: dict[str, Any] = {
+            "began": client._text(fake.tick(0)),
+            "since": None,
+            "phase": "placed",
+            "walk": {"at": None, "seen": []},
+        }
+        old |= {"placed": {"at": last, "seen": ["6"]}, "unusual": {}, "older": {"at": None, "seen": []}}
+        old |= {"older_since": old["began"], "older_began": old["began"]}
+        found, cursor = await came(connector, Pull(cursor=json.dumps(old), interrupted=interrupted))
+        assert set(found) == {"7", "8", "9"} | (set() if interrupted else {"6"})
+        assert (await came(connector, Pull(cursor=cursor, overlap=timedelta(0))))[0] == ["9"]
+
+
+async def test_a_window_yields_what_was_placed_in_it_the_oldest_first() -> None:
+    """Both bounds are whole seconds that belong to it."""
+    async with fake_vendure() as (fake, connector):
+        for number in range(1, 401):
+            fake.place(fake.now if 90 < number < 340 else fake.tick(0.3), number)
+        fake.cart()
+        since, until = (fake.tables["orders"][id]["orderPlacedAt"].replace(microsecond=0) for id in ("40", "370"))
+        window = Pull(since=since, until=until)
+        first, cursor = await came(connector, window, most=2)
+        fake.place(fake.tick(1000), 999)
+        fake.refund(fake.tables["orders"]["50"])
+        rest, _ = await came(connector, msgspec.structs.replace(window, cursor=cursor, interrupted=True))
+        expected = {
+            id for id, order in placed(fake).items() if since <= order["orderPlacedAt"].replace(microsecond=0) <= until
+        }
+        dates = [fake.tables["orders"][id]["orderPlacedAt"] for id in first + rest]
+        assert dates == sorted(dates)
+        assert sorted(first + rest) == sorted(expected)
+
+
+async def test_a_window_without_beginning_yields_everything_before() -> None:
+    async with fake_vendure() as (fake, connector):
+        for number in range(1, 31):
+            fake.place(fake.tick(5), number)
+        until = fake.tables["orders"]["20"]["orderPlacedAt"]
+        assert (await came(connector, Pull(until=until)))[0] == [str(number) for number in range(1, 21)]
+
+
+async def test_fetch_finds_orders_in_pages_and_leaves_out_carts() -> None:
+    async with fake_vendure() as (fake, connector):
+        orders = [fake.place(fake.tick(1), number) for number in range(1, 251)]
+        orders[9]["orderPlacedAt"] = None
+        wanted = [order["id"] for order in orders]
+        found = await connector.fetch(Function.GET_ORDERS, [*wanted, "4711", "", *wanted])
+        assert sorted(json.loads(raw)["id"] for raw in found) == sorted(set(wanted) - {"10"})
+        assert connector.map(Function.GET_ORDERS, found[0])
+        asked = [each["variables"]["options"] for each in fake.requests if "options" in each["variables"]]
+        assert all(options["take"] <= client.PAGE_SIZE for options in asked)
+        assert await connector.fetch(Function.GET_ORDERS, []) == []
+
+
+async def test_fetch_finds_a_product_by_its_variants_once() -> None:
+    async with fake_vendure() as (fake, connector):
+        for number in range(1, 61):
+            fake.add_product(number)
+        for number in range(1, 61):
+            fake.tables["products"][f"{number}"] = fake.tables["products"].pop(f"p{number}")
+            fake.tables["products"][f"{number}"]["id"] = f"{number}"
+            fake.tables["productVariants"][f"{number}"]["productId"] = f"{number}"
+            fake.tables["productVariants"][f"v{number}"] = fake.tables["productVariants"].pop(f"{number}")
+            fake.tables["productVariants"][f"v{number}"]["id"] = f"v{number}"
+        wanted = ["product-1", "v1", "v2", "product-3", "product-99", "v99"]
+        found = await connector.fetch(Function.GET_PRODUCTS, wanted)
+        assert sorted(json.loads(raw)["id"] for raw in found) == ["1", "2", "3"]
+        mapped = {record.id for raw in found for record in connector.map(Function.GET_PRODUCTS, raw)}
+        assert {"product-1", "v1", "product-2", "v2", "product-3"} <= mapped
 
 
 async def test_rows_that_move_while_they_are_read_hide_no_other() -> None:

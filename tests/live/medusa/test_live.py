@@ -4,6 +4,7 @@ change things there and sync again. What Medusa says is read and computed here a
 
 import asyncio
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -237,6 +238,109 @@ def test_orders_that_change_while_they_are_paged_are_not_skipped(shop: Shop, mon
     seen = asyncio.run(walk())
     everything = {order["id"] for order in shop.medusa.get("/admin/orders", limit=1000, fields="id")["orders"]}
     assert set(seen) == everything
+
+
+async def walked(shop: Shop, function: Function, pull: Pull, pages: int | None = None) -> tuple[list[Any], str]:
+    """The unified records of a run, or of its first pages, and its last cursor."""
+    session = Session(shop.medusa.url, private_network=True)
+    connector = MedusaConnector({"url": shop.medusa.url, "api_key": shop.medusa.api_key}, session)
+    found: list[Any] = []
+    cursor = ""
+    async for page in connector.pull(function, pull):
+        found += [record for raw in page.records for record in connector.map(function, raw)]
+        cursor = page.cursor
+        pages = pages and pages - 1
+        if pages == 0:
+            break
+    await session.close()
+    return found, cursor
+
+
+def fetched(shop: Shop, function: Function, ids: list[str]) -> set[str]:
+    """The unified ids of what `fetch` finds; no raw record may come twice."""
+
+    async def fetch() -> set[str]:
+        session = Session(shop.medusa.url, private_network=True)
+        connector = MedusaConnector({"url": shop.medusa.url, "api_key": shop.medusa.api_key}, session)
+        raws = await connector.fetch(function, ids)
+        await session.close()
+        assert len(set(raws)) == len(raws)
+        return {record.id for raw in raws for record in connector.map(function, raw)}
+
+    return asyncio.run(fetch())
+
+
+def created(shop: Shop) -> dict[str, datetime]:
+    """When each order was created, by Medusa's word, the oldest first."""
+    orders = shop.medusa.get("/admin/orders", limit=1000, fields="id,created_at", order="created_at")["orders"]
+    return {order["id"]: datetime.fromisoformat(order["created_at"]) for order in orders}
+
+
+def test_first_run_yields_the_newest_first_and_misses_nothing(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is limited to a window, killed in between, and orders change while it runs."""
+    monkeypatch.setattr(medusa_client, "PAGE_SIZE", 4)
+    dates = created(shop)
+    since = list(dates.values())[len(dates) // 2]
+    changed = next(iter(dates))
+    seed_order = next(name for name, id in shop.orders.items() if id == changed)
+    shop.medusa.post(f"/admin/orders/{changed}", {"metadata": {"touched": "before"}})
+    limit = Pull(since=since, overlap=timedelta(0))
+    first, cursor = asyncio.run(walked(shop, Function.GET_ORDERS, limit, pages=1))
+    shop.medusa.post(f"/admin/orders/{first[0].id}", {"metadata": {"touched": "meanwhile"}})
+    going_on = Pull(cursor=cursor, interrupted=True, overlap=timedelta(0))
+    rest, cursor = asyncio.run(walked(shop, Function.GET_ORDERS, going_on))
+    window = [id for id, date in dates.items() if date >= since][::-1]
+    came = [order.id for order in first + rest]
+    assert [each for each in dict.fromkeys(came) if each in window] == window
+    assert came[: len(first)] == window[:4]
+    assert changed in came, f"{seed_order} changed since"
+    touched = [order.additional_fields["metadata"] for order in first + rest if order.id == first[0].id]
+    assert touched[-1] == {"touched": "meanwhile"}
+    again, _ = asyncio.run(walked(shop, Function.GET_ORDERS, Pull(cursor=cursor, overlap=timedelta(0))))
+    assert again == []
+
+
+def test_first_run_without_limit_yields_every_order_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(medusa_client, "PAGE_SIZE", 7)
+    found, _ = asyncio.run(walked(shop, Function.GET_ORDERS, Pull()))
+    assert [order.id for order in found] == list(created(shop))[::-1]
+
+
+def test_window_yields_what_was_created_in_it_the_oldest_first(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(medusa_client, "PAGE_SIZE", 3)
+    dates = created(shop)
+    since, until = (list(dates.values())[number].replace(microsecond=0) for number in (5, -5))
+    expected = [id for id, date in dates.items() if since <= date.replace(microsecond=0) <= until]
+    first, cursor = asyncio.run(walked(shop, Function.GET_ORDERS, Pull(since=since, until=until), pages=2))
+    going_on = Pull(since=since, until=until, cursor=cursor, interrupted=True)
+    rest, _ = asyncio.run(walked(shop, Function.GET_ORDERS, going_on))
+    assert [order.id for order in first + rest] == expected
+    for function, ids in (
+        (Function.GET_PRODUCTS, set(shop.products.values())),
+        (Function.GET_WAREHOUSES, set(shop.locations)),
+    ):
+        everything, _ = asyncio.run(walked(shop, function, Pull(until=datetime.now(UTC))))
+        assert ids <= {record.id for record in everything}
+        nothing, _ = asyncio.run(walked(shop, function, Pull(until=datetime(2000, 1, 1, tzinfo=UTC))))
+        assert nothing == []
+
+
+def test_fetch_finds_what_is_there_and_leaves_out_what_is_not(shop: Shop) -> None:
+    """More ids than a page has, most of them unknown; a product by its variant; and a product that is deleted."""
+    unknown = [f"order_{number:026}" for number in range(150)]
+    assert fetched(shop, Function.GET_ORDERS, [*unknown, *shop.orders.values()]) == set(shop.orders.values())
+    assert fetched(shop, Function.GET_WAREHOUSES, [*shop.locations, "sloc_gone"]) == set(shop.locations)
+    product = {"title": "Short-lived", "options": [{"title": "Size", "values": ["S", "L"]}], "variants": [
+        {"title": size, "options": {"Size": size}, "prices": [{"amount": 1, "currency_code": "usd"}]} for size in ("S", "L")]}  # fmt: skip
+    made = shop.medusa.post("/admin/products?fields=*variants", product)["product"]
+    variants = [variant["id"] for variant in made["variants"]]
+    everything = {made["id"], *variants}
+    assert fetched(shop, Function.GET_PRODUCTS, [variants[1], "variant_gone"]) == everything
+    assert fetched(shop, Function.GET_PRODUCTS, [*variants, made["id"]]) == everything
+    shop.medusa.delete(f"/admin/products/{made['id']}/variants/{variants[0]}")
+    assert fetched(shop, Function.GET_PRODUCTS, [variants[0]]) == set()
+    shop.medusa.delete(f"/admin/products/{made['id']}")
+    assert fetched(shop, Function.GET_PRODUCTS, [made["id"], *variants]) == set()
 
 
 def test_a_wrong_key_is_named_before_anything_is_stored(shop: Shop, tmp_path: Path) -> None:

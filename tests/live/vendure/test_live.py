@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from live.vendure import seed
@@ -16,6 +17,7 @@ from live.vendure.platform import PASSWORD, USERNAME, Vendure
 from live.vendure.seed import YEN_CHANNEL, Shop
 from product import Unicart
 from unicart.connectors.kit import CredentialsRejected, PermissionMissing, Pull, RawPage, RequestRefused, Session
+from unicart.connectors.vendure import client as vendure_client
 from unicart.connectors.vendure.client import VendureConnector
 from unicart.contract.common import encode
 from unicart.contract.resources import Function
@@ -242,8 +244,14 @@ def change_orders(shop: Shop) -> set[str]:
     return plain | {"authorized", "refund pending", "being modified", "new"}
 
 
-async def pages(connector: VendureConnector, function: Function, pull: Pull) -> list[RawPage]:
-    return [page async for page in connector.pull(function, pull)]
+async def pages(connector: VendureConnector, function: Function, pull: Pull, most: int | None = None) -> list[RawPage]:
+    """The pages of a run, or the first ones."""
+    found: list[RawPage] = []
+    async for page in connector.pull(function, pull):
+        found.append(page)
+        if len(found) == most:
+            break
+    return found
 
 
 def connector(shop: Shop, **credentials: str) -> VendureConnector:
@@ -307,6 +315,87 @@ async def test_since_limits_a_first_run(shop: Shop) -> None:
     found = await pages(platform, Function.GET_ORDERS, Pull(since=datetime.now(UTC) + timedelta(hours=1)))
     unusual = {id for id, order in vendure_orders(shop).items() if order["state"] == "Modifying"}
     assert ids(found) == unusual
+    await platform.session.close()
+
+
+def by_placing(shop: Shop) -> list[tuple[datetime, str]]:
+    """The placed orders, the oldest first, by Vendure's word."""
+    return sorted((datetime.fromisoformat(order["orderPlacedAt"]), id) for id, order in vendure_orders(shop).items())
+
+
+def in_order(found: list[RawPage]) -> list[str]:
+    return [json.loads(raw)["id"] for page in found for raw in page.records]
+
+
+async def test_first_run_yields_the_newest_first_and_misses_nothing(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is limited to a window and killed in between, while an order is placed and another is changed."""
+    monkeypatch.setattr(vendure_client, "PAGE_SIZE", 4)
+    platform = administrator(shop)
+    placed = by_placing(shop)
+    since = placed[len(placed) // 2][0]
+    window = [moment for moment, _ in placed if moment >= since]
+    first = await pages(platform, Function.GET_ORDERS, Pull(since=since), most=2)
+    dates = {id: moment for moment, id in placed}
+    assert [dates[id] for id in in_order(first)] == window[::-1][:8]
+    shop.place("placed meanwhile", {"MUG-S": 1})
+    shop.refund("plain 8", 7)
+    rest = await pages(platform, Function.GET_ORDERS, Pull(cursor=first[-1].cursor, interrupted=True))
+    came = set(in_order(first + rest))
+    assert {id for id, moment in dates.items() if moment >= since} <= came
+    assert shop.orders["placed meanwhile"] in came
+    following = Pull(cursor=rest[-1].cursor, overlap=timedelta(0))
+    assert shop.orders["plain 8"] in ids(await pages(platform, Function.GET_ORDERS, following))
+    await platform.session.close()
+
+
+async def test_window_yields_what_was_placed_in_it_the_oldest_first(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vendure_client, "PAGE_SIZE", 3)
+    platform = administrator(shop)
+    placed = by_placing(shop)
+    since, until = (placed[number][0].replace(microsecond=0) for number in (5, -5))
+    expected = [(moment, id) for moment, id in placed if since <= moment.replace(microsecond=0) <= until]
+    window = Pull(since=since, until=until)
+    first = await pages(platform, Function.GET_ORDERS, window, most=2)
+    going_on = msgspec.structs.replace(window, cursor=first[-1].cursor, interrupted=True)
+    came = in_order(first + await pages(platform, Function.GET_ORDERS, going_on))
+    dates = {id: moment for moment, id in placed}
+    assert [dates[id] for id in came] == [moment for moment, _ in expected]
+    assert sorted(came) == sorted(id for _, id in expected)
+    for function in (Function.GET_PRODUCTS, Function.GET_WAREHOUSES):
+        everything = await pages(platform, function, Pull(until=datetime.now(UTC)))
+        assert ids(everything) == ids(await pages(platform, function, Pull()))
+        assert ids(await pages(platform, function, Pull(until=datetime(2000, 1, 1, tzinfo=UTC)))) == set()
+    await platform.session.close()
+
+
+async def test_fetch_finds_what_is_there_and_leaves_out_what_is_not(shop: Shop) -> None:
+    """Carts are not orders; a product is found by its variant; and a product that is deleted is gone."""
+    platform = administrator(shop)
+
+    async def fetched(function: Function, wanted: list[str]) -> list[str]:
+        raws = await platform.fetch(function, wanted)
+        return sorted(record.id for raw in raws for record in platform.map(function, raw))
+
+    orders = vendure_orders(shop)
+    carts = shop.platform.admin("{ orders(options: {filter: {active: {eq: true}}}) { items { id } } }")["orders"][
+        "items"
+    ]
+    assert carts
+    wanted = [*orders, "99999", *(cart["id"] for cart in carts), *(str(number) for number in range(5000, 5150))]
+    assert await fetched(Function.GET_ORDERS, wanted) == sorted(orders)
+    assert await fetched(Function.GET_WAREHOUSES, [*shop.locations, "99999"]) == sorted(shop.locations)
+    mug = await fetched(Function.GET_PRODUCTS, [shop.variants["MUG-S"], "99999"])
+    assert {shop.variants["MUG-S"], shop.variants["MUG-L"]} < set(mug)
+    assert await fetched(Function.GET_PRODUCTS, [*mug, "product-99999"]) == mug
+    parent = next(
+        id for id in await fetched(Function.GET_PRODUCTS, [shop.variants["LAMP"]]) if id.startswith("product-")
+    )
+    shop.platform.admin("mutation($id: ID!) { deleteProduct(id: $id) { result } }", id=parent.removeprefix("product-"))
+    assert await fetched(Function.GET_PRODUCTS, [parent, shop.variants["LAMP"]]) == []
     await platform.session.close()
 
 

@@ -12,6 +12,7 @@ import copy
 import importlib
 import inspect
 import json
+import textwrap
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -23,8 +24,8 @@ import hypothesis.strategies as st
 import msgspec
 import pytest
 
-from unicart.connectors.kit.connector import Connector, Credential
-from unicart.connectors.kit.errors import UnmappableRecord
+from unicart.connectors.kit.connector import Connector, Credential, Hook
+from unicart.connectors.kit.errors import BadAnswer, HookRefused, UnmappableRecord
 from unicart.contract.common import encode
 from unicart.contract.orders import Order, OrderStatus, Refund, unreconciled
 from unicart.contract.products import Product
@@ -75,6 +76,15 @@ JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
     max_leaves=12,
+)
+
+
+HOOK_METHODS = frozenset({"subscribe", "verify_hook", "read_hook"})
+HOOKS = st.builds(
+    Hook,
+    headers=st.dictionaries(st.text(max_size=20).map(str.lower), st.text(max_size=40), max_size=4),
+    body=st.binary(max_size=80) | JSON_VALUES.map(lambda value: json.dumps(value).encode()),
+    path=st.text(max_size=20),
 )
 
 
@@ -155,6 +165,54 @@ class ConnectorConformance:
             assert facts.documentation or facts.hidden, "no link to the vendor's documentation"
             assert facts.credentials, "no credential"
         assert all(link.startswith("https://") for link in facts.documentation)
+
+    def test_every_method_is_there(self) -> None:
+        missing = sorted(getattr(self.connector, "__abstractmethods__", ()))
+        assert missing == [], f"{self.connector.__name__} lacks {missing}"
+        for name in ("map", "verify_hook", "read_hook"):
+            assert isinstance(inspect.getattr_static(self.connector, name), classmethod), f"{name} is no classmethod"
+
+    def test_webhooks_are_declared_exactly_when_they_are_handled(self) -> None:
+        """All of subscribe, verify and read, or none of them."""
+        handled = {name for name in HOOK_METHODS if _overrides(self.connector, name)}
+        assert handled == (HOOK_METHODS if self.connector.facts.webhooks else set()), f"handled: {sorted(handled)}"
+
+    def test_webhooks_know_no_clock_and_no_io(self) -> None:
+        tree = ast.parse((self.folder() / "webhooks.py").read_text(encoding="utf-8"))
+        assert sorted(_imports(tree) & IMPURE_MODULES) == []
+        assert sorted(_calls(tree) & IMPURE_CALLS) == []
+        for name in ("verify_hook", "read_hook"):
+            method = ast.parse(textwrap.dedent(inspect.getsource(getattr(self.connector, name))))
+            assert sorted(_calls(method) & IMPURE_CALLS) == [], f"{name} is not pure"
+            assert sorted(_names(method) & IMPURE_MODULES) == [], f"{name} is not pure"
+
+    def test_unsigned_webhooks_are_refused(self) -> None:
+        """Whatever it says: without the subscription's secret, nothing proves that the platform sent it."""
+        credentials = {credential.name: "x" for credential in self.connector.facts.credentials}
+
+        @_examples(60)
+        @hypothesis.given(HOOKS)
+        def refuses(hook: Hook) -> None:
+            with pytest.raises(HookRefused):
+                self.connector.verify_hook(credentials, {}, hook)
+
+        refuses()
+
+    def test_webhooks_of_any_body_are_read_or_refused(self) -> None:
+        if not self.connector.facts.webhooks:
+            return
+
+        @_examples(120)
+        @hypothesis.given(HOOKS)
+        def reads(hook: Hook) -> None:
+            try:
+                hints = self.connector.read_hook(hook)
+            except (BadAnswer, *REFUSALS):
+                return
+            assert list(hints) == list(self.connector.read_hook(hook))
+            assert all(hint.id and hint.function in self.connector.facts.functions for hint in hints)
+
+        reads()
 
     def test_credentials_can_be_asked_for(self) -> None:
         credentials = self.connector.facts.credentials
@@ -402,6 +460,14 @@ def _replaced(record: Any, path: tuple[str | int, ...], value: Any) -> Any:
     else:
         holder[path[-1]] = value
     return changed
+
+
+def _overrides(connector: type[Connector], name: str) -> bool:
+    return any(name in kind.__dict__ for kind in connector.__mro__[: connector.__mro__.index(Connector)])
+
+
+def _names(tree: ast.Module) -> set[str]:
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
 def _imports(tree: ast.Module) -> set[str]:

@@ -133,12 +133,13 @@ class Connector(ABC):
         last page may be empty: its cursor is still stored.
         """
 
+    @abstractmethod
     async def fetch(self, function: Function, ids: Sequence[str]) -> Sequence[bytes]:
-        """The raw records, as `pull` yields them, that map to unified records of these ``ids``.
+        """The raw records, as `pull` yields them, that map to unified records of these ``ids``; any number of them.
 
-        Those that the platform does not have any more are left out.
+        A raw record that maps to several of them comes once. Those that the platform does not have any more, or that
+        `pull` would not yield, are left out.
         """
-        raise NotImplementedError(f"{self.facts.name} cannot fetch single records")
 
     async def subscribe(self, url: str) -> dict[str, str]:
         """Ask the platform to send its webhooks to ``url``; what is returned is kept, encrypted, for the other methods.

@@ -4,11 +4,15 @@ Lists are walked by keyset on ``updated_at`` (milliseconds): a page begins at th
 and records that were seen with that date are dropped. A record that changes while the list is walked comes again at its end,
 and no record is skipped, which paging by offset would do. Changes that do not move a record's own date are found in feeds of
 what does move, read from the newest down.
+
+The first run of orders is a walk on ``created_at`` from the newest down. The walk on ``updated_at`` begins at the newest date
+that there was before it, and so finds what changed meanwhile.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import msgspec
 
@@ -36,6 +40,9 @@ BEGINNING = "1970-01-01T00:00:00.000Z"
 MILLISECOND = timedelta(milliseconds=1)
 MOST_RESTARTS = 10
 
+T = TypeVar("T")
+Date: TypeAlias = Literal["created_at", "updated_at"]
+
 ORDER_FIELDS = (
     "+email,+currency_code,+payment_status,+fulfillment_status,+canceled_at,+custom_display_id,+total,+tax_total,"
     "+discount_subtotal,+shipping_subtotal,+credit_line_total,*items,*items.detail,*shipping_methods,*shipping_address,*billing_address,*fulfillments,"
@@ -46,6 +53,31 @@ PRODUCT_FIELDS = (
     "id,title,status,handle,thumbnail,created_at,updated_at,*variants,*variants.prices,"
     "*variants.inventory_items,*variants.inventory_items.inventory.location_levels,*categories,*tags,*images"
 )
+
+
+class Source(msgspec.Struct, frozen=True):
+    """A list of the Admin API: its path, its name in the answer, and the fields to ask for."""
+
+    path: str
+    name: str
+    fields: str
+
+
+ORDERS = Source("/admin/orders", "orders", ORDER_FIELDS)
+PRODUCTS = Source("/admin/products", "products", PRODUCT_FIELDS)
+VARIANTS = Source("/admin/product-variants", "variants", "id,updated_at,product_id")
+LOCATIONS = Source("/admin/stock-locations", "stock_locations", "*address")
+PAYMENTS = Source(
+    "/admin/payments",
+    "payments",
+    "id,payment_collection.id,payment_collection.updated_at,payment_collection.order.id",
+)
+INVENTORY = Source(
+    "/admin/inventory-items",
+    "inventory_items",
+    "id,location_levels.id,location_levels.updated_at,variants.product_id",
+)
+SOURCES = {Function.GET_ORDERS: ORDERS, Function.GET_PRODUCTS: PRODUCTS, Function.GET_WAREHOUSES: LOCATIONS}
 
 
 class Walk(msgspec.Struct, frozen=True):
@@ -62,11 +94,25 @@ class Feed(msgspec.Struct, frozen=True):
     recent: dict[str, str] = {}
 
 
+class Backfill(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How far the first run of orders is.
+
+    First come the orders created from ``since`` on, the newest first: down to ``position``, of which ``seen`` are the ids
+    that came already. Then those created before but ``changed`` from then on, and those ``paid`` from then on.
+    """
+
+    since: str | None = None
+    position: str | None = None
+    seen: list[str] = []
+    changed: Walk | None = None
+
+
 class OrdersCursor(msgspec.Struct, frozen=True):
-    """Orders by their own date, and by the date of their payment collections."""
+    """Orders by their own date, and by the date of their payment collections, once there is no ``backfill`` left."""
 
     orders: Walk = Walk()
     payments: Feed | None = None
+    backfill: Backfill | None = None
 
 
 class ProductsCursor(msgspec.Struct, frozen=True):
@@ -75,6 +121,12 @@ class ProductsCursor(msgspec.Struct, frozen=True):
     products: Walk = Walk()
     variants: Walk | None = None
     stock: Feed | None = None
+
+
+class WindowCursor(msgspec.Struct, frozen=True):
+    """How far the records of a window of time are walked, by the date on which they were created."""
+
+    walk: Walk
 
 
 class LocationsCursor(msgspec.Struct, frozen=True):
@@ -141,8 +193,17 @@ class MedusaConnector(Connector):
             Function.GET_PRODUCTS: self._products,
             Function.GET_WAREHOUSES: self._locations,
         }[function]
-        async for page in pages(pull):
+        async for page in pages(pull) if pull.until is None else self._window(function, pull, pull.until):
             yield page
+
+    async def fetch(self, function: Function, ids: Sequence[str]) -> Sequence[bytes]:
+        wanted = [id for id in dict.fromkeys(ids) if id]
+        if function is Function.GET_PRODUCTS:
+            variants = [raw async for raws in self._by_ids(VARIANTS, wanted) for raw in raws]
+            owners = [_read(raw, _Variant).product_id for raw in variants]
+            wanted = list(dict.fromkeys([*wanted, *filter(None, owners)]))
+        found = [raw async for raws in self._by_ids(SOURCES[function], wanted) for raw in raws]
+        return _wrapped(found, await self._currency()) if found and function is Function.GET_PRODUCTS else found
 
     @classmethod
     def map(cls, function: Function, raw: bytes) -> Sequence[Record]:
@@ -153,36 +214,94 @@ class MedusaConnector(Connector):
         return [mapping.warehouse(raw)]
 
     async def _orders(self, pull: Pull) -> AsyncIterator[RawPage]:
-        cursor = read_cursor(pull.cursor, OrdersCursor) if pull.cursor else OrdersCursor(_since(pull))
+        begun = read_cursor(pull.cursor, OrdersCursor) if pull.cursor else await self._first_orders(pull)
+        cursor = begun
         # Payments that change while the first walk is under way are found from here on by the next run.
         payments = cursor.payments or await self._paid_so_far(pull.overlap)
         pulled = 0
-        async for raws, walk, left in self._walk("/admin/orders", "orders", ORDER_FIELDS, cursor.orders, pull.overlap):
+        async for raws, cursor, left in self._backfill(begun, pull.overlap):
+            yield RawPage(records=raws, cursor=write_cursor(cursor), total=None if left is None else pulled + left)
+            pulled += len(raws)
+        async for raws, walk, count in self._walk(ORDERS, cursor.orders, pull.overlap):
             cursor = OrdersCursor(walk, payments)
-            yield RawPage(records=raws, cursor=write_cursor(cursor), total=pulled + left)
+            yield RawPage(records=raws, cursor=write_cursor(cursor), total=pulled + count)
             pulled += len(raws)
         changes, payments = await self._paid(payments, pull.overlap)
-        async for raws in self._by_ids("/admin/orders", "orders", ORDER_FIELDS, changes):
+        async for raws in self._by_ids(ORDERS, changes):
             yield RawPage(records=raws, cursor=write_cursor(cursor), total=pulled + len(changes))
         yield RawPage(records=[], cursor=write_cursor(OrdersCursor(cursor.orders, payments)))
+
+    async def _first_orders(self, pull: Pull) -> OrdersCursor:
+        """Where the first run begins; the runs after it go on from what is the newest now."""
+        newest, since = await self._newest(ORDERS), _text(pull.since) if pull.since else None
+        payments = await self._paid_so_far(pull.overlap)
+        return OrdersCursor(Walk(max(newest, since or BEGINNING)), payments, Backfill(since))
+
+    async def _backfill(
+        self, cursor: OrdersCursor, overlap: timedelta
+    ) -> AsyncIterator[tuple[list[bytes], OrdersCursor, int | None]]:
+        """The pages of the first run, each with the cursor behind it, and how many are left where that is known."""
+        if cursor.backfill is None:
+            return
+        since, changed = cursor.backfill.since, cursor.backfill.changed
+        if changed is None:
+            async for raws, backfill, left in self._newest_first(cursor.backfill):
+                cursor = _noted(cursor, backfill, raws, overlap)
+                yield raws, cursor, left
+        if since is not None:
+            earlier = {"created_at[$lt]": since}
+            async for raws, walk, _ in self._walk(ORDERS, changed or Walk(since), timedelta(0), earlier):
+                cursor = _noted(cursor, Backfill(since, changed=walk), raws, overlap)
+                yield raws, cursor, None
+            paid, _ = await self._paid(Feed(since), timedelta(0))
+            async for raws in self._by_ids(ORDERS, paid, earlier):
+                yield raws, cursor, None
+
+    async def _newest_first(self, backfill: Backfill) -> AsyncIterator[tuple[list[bytes], Backfill, int]]:
+        """Orders from the newest ``created_at`` down, how far that is, and how many are left. The date never moves."""
+        while True:
+            position = backfill.position
+            window = {"created_at[$gte]": backfill.since, "created_at[$lt]": position and _later(position)}
+            where = {name: bound for name, bound in window.items() if bound}
+            raws, count = await self._list(ORDERS, {**where, "limit": PAGE_SIZE, "order": "-created_at"})
+            dates = _sorted(_dates(raws, "created_at"), newest=position, source=ORDERS)
+            full = len(raws) == PAGE_SIZE
+            if full and dates[-1] == position:
+                raws = await self._tied(ORDERS, "created_at", position)
+                lower = Backfill(backfill.since, _text(_moment(position) - MILLISECOND))
+            else:
+                lower = _lower(backfill, raws)
+            fresh = [raw for raw in raws if _stamp(raw).id not in backfill.seen]
+            backfill = lower
+            yield fresh, backfill, max(count - (len(raws) - len(fresh)), len(fresh))
+            if not full:
+                return
+
+    async def _window(self, function: Function, pull: Pull, until: datetime) -> AsyncIterator[RawPage]:
+        """What was created in a window of time, the oldest first; its last second is part of it."""
+        source = SOURCES[function]
+        begun = read_cursor(pull.cursor, WindowCursor).walk if pull.cursor else _since(pull)
+        where = {"created_at[$lt]": _text(until.replace(microsecond=0) + timedelta(seconds=1))}
+        currency = await self._currency() if function is Function.GET_PRODUCTS else ""
+        pulled = 0
+        async for raws, walk, left in self._walk(source, begun, timedelta(0), where, by="created_at"):
+            records = _wrapped(raws, currency) if function is Function.GET_PRODUCTS else raws
+            yield RawPage(records=records, cursor=write_cursor(WindowCursor(walk)), total=pulled + left)
+            pulled += len(raws)
 
     async def _products(self, pull: Pull) -> AsyncIterator[RawPage]:
         cursor = read_cursor(pull.cursor, ProductsCursor) if pull.cursor else ProductsCursor(_since(pull))
         currency = await self._currency()
         stock = cursor.stock or (await self._levels(Feed(), pull.overlap))[1]
-        variants = cursor.variants or await self._variants_so_far(pull.overlap)
+        variants = cursor.variants or (await self._varied(Walk(await self._newest(VARIANTS)), pull.overlap))[1]
         pulled = 0
-        async for raws, walk, left in self._walk(
-            "/admin/products", "products", PRODUCT_FIELDS, cursor.products, pull.overlap
-        ):
+        async for raws, walk, left in self._walk(PRODUCTS, cursor.products, pull.overlap):
             cursor = ProductsCursor(walk, variants, stock)
             yield RawPage(records=_wrapped(raws, currency), cursor=write_cursor(cursor), total=pulled + left)
             pulled += len(raws)
         owners, variants = await self._varied(variants, pull.overlap)
         changes, stock = await self._levels(stock, pull.overlap)
-        async for raws in self._by_ids(
-            "/admin/products", "products", PRODUCT_FIELDS, list(dict.fromkeys(owners + changes))
-        ):
+        async for raws in self._by_ids(PRODUCTS, list(dict.fromkeys(owners + changes))):
             yield RawPage(records=_wrapped(raws, currency), cursor=write_cursor(cursor), total=None)
         yield RawPage(records=[], cursor=write_cursor(ProductsCursor(cursor.products, variants, stock)))
 
@@ -190,8 +309,8 @@ class MedusaConnector(Connector):
         known = read_cursor(pull.cursor, LocationsCursor).known if pull.cursor else {}
         found: dict[str, str] = {}
         changed: list[bytes] = []
-        for raw in await self._every("/admin/stock-locations", "stock_locations", {"fields": "*address"}):
-            location = msgspec.json.decode(raw, type=_Location)
+        for raw in await self._every(LOCATIONS, {}):
+            location = _read(raw, _Location)
             found[location.id] = max(location.updated_at, location.address.updated_at if location.address else "")
             if known.get(location.id) != found[location.id]:
                 changed.append(raw)
@@ -203,45 +322,50 @@ class MedusaConnector(Connector):
         default = [each.currency_code for each in store.supported_currencies if each.is_default]
         return default[0] if default else ""
 
-    async def _variants_so_far(self, overlap: timedelta) -> Walk:
-        parameters = {"fields": "id,updated_at", "limit": 1, "order": "-updated_at"}
-        raws, _ = await self._list("/admin/product-variants", "variants", parameters)
-        newest = msgspec.json.decode(raws[0], type=Stamp).updated_at if raws else BEGINNING
-        return (await self._varied(Walk(newest), overlap))[1]
+    async def _newest(self, source: Source) -> str:
+        """The newest ``updated_at`` of a list."""
+        raws, _ = await self._list(source, {"fields": "id,updated_at", "limit": 1, "order": "-updated_at"})
+        return _stamp(raws[0]).updated_at if raws else BEGINNING
 
     async def _varied(self, variants: Walk, overlap: timedelta) -> tuple[list[str], Walk]:
         """The products of variants that changed (which does not move the product's date), and how far they are walked."""
         owners: dict[str, None] = {}
-        path, fields = "/admin/product-variants", "id,updated_at,product_id"
-        async for raws, walked, _ in self._walk(path, "variants", fields, variants, overlap):
-            changed = [msgspec.json.decode(raw, type=_Variant).product_id for raw in raws]
+        async for raws, walked, _ in self._walk(VARIANTS, variants, overlap):
+            changed = [_read(raw, _Variant).product_id for raw in raws]
             owners |= {product: None for product in changed if product}
             variants = walked
         return list(owners), variants
 
-    async def _list(self, path: str, name: str, parameters: Mapping[str, Any]) -> tuple[list[bytes], int]:
+    async def _list(self, source: Source, parameters: Mapping[str, Any]) -> tuple[list[bytes], int]:
         """The records of one request, and how many there are in all."""
-        return _list_reply(await self.session.get(path, dict[str, msgspec.Raw], parameters), name, path)
+        reply = await self.session.get(source.path, dict[str, msgspec.Raw], {"fields": source.fields, **parameters})
+        return _list_reply(reply, source)
 
     async def _walk(
-        self, path: str, name: str, fields: str, walk: Walk, overlap: timedelta
+        self,
+        source: Source,
+        walk: Walk,
+        overlap: timedelta,
+        where: Mapping[str, Any] = MappingProxyType({}),
+        by: Date = "updated_at",
     ) -> AsyncIterator[tuple[list[bytes], Walk, int]]:
-        """Records whose ``updated_at`` is later than the walk's, how far it is then, and how many are left."""
+        """Records whose date is later than the walk's, how far it is then, and how many are left."""
         position, recent = _earlier(walk.position, overlap), dict(walk.recent)
-        common = {"fields": fields, "limit": PAGE_SIZE}
         while True:
-            raws, count = await self._list(path, name, {**common, "order": "updated_at", "updated_at[$gte]": position})
-            stamps = [msgspec.json.decode(raw, type=Stamp) for raw in raws]
+            parameters = {**where, "limit": PAGE_SIZE, "order": by, f"{by}[$gte]": position}
+            raws, count = await self._list(source, parameters)
             full = len(raws) == PAGE_SIZE
-            if full and stamps[-1].updated_at == position:
-                raws = await self._tied(path, name, fields, position)
-                stamps = [msgspec.json.decode(raw, type=Stamp) for raw in raws]
+            dates = _sorted(_dates(raws, by), oldest=position, source=source)
+            if full and dates[-1] == position:
+                raws = await self._tied(source, by, position, where)
+                dates = _dates(raws, by)
                 position = _later(position)
-            elif stamps:
-                position = stamps[-1].updated_at
-            fresh = [raw for raw, stamp in zip(raws, stamps, strict=True) if recent.get(stamp.id) != stamp.updated_at]
+            elif dates:
+                position = dates[-1]
+            ids = [_stamp(raw).id for raw in raws]
+            fresh = [raw for raw, id, date in zip(raws, ids, dates, strict=True) if recent.get(id) != date]
             reached = max(position, walk.position)
-            recent |= {stamp.id: stamp.updated_at for stamp in stamps}
+            recent |= dict(zip(ids, dates, strict=True))
             oldest = _earlier(reached, overlap)
             recent = {id: moment for id, moment in recent.items() if moment >= oldest}
             walk = Walk(reached, recent)
@@ -249,12 +373,13 @@ class MedusaConnector(Connector):
             if not full:
                 return
 
-    async def _tied(self, path: str, name: str, fields: str, moment: str) -> list[bytes]:
+    async def _tied(
+        self, source: Source, by: Date, moment: str, where: Mapping[str, Any] = MappingProxyType({})
+    ) -> list[bytes]:
         """All records of one millisecond, which are more than a page."""
-        window = {"fields": fields, "updated_at[$gte]": moment, "updated_at[$lt]": _later(moment)}
-        return await self._every(path, name, window)
+        return await self._every(source, {**where, f"{by}[$gte]": moment, f"{by}[$lt]": _later(moment)})
 
-    async def _every(self, path: str, name: str, parameters: Mapping[str, Any]) -> list[bytes]:
+    async def _every(self, source: Source, parameters: Mapping[str, Any]) -> list[bytes]:
         """All records, paged by offset in the order of their ids; begun anew if their number changes on the way.
 
         Raises:
@@ -265,17 +390,19 @@ class MedusaConnector(Connector):
             counts: set[int] = set()
             while len(counts) < 2:
                 page = {**parameters, "order": "id", "offset": len(found), "limit": PAGE_SIZE}
-                raws, count = await self._list(path, name, page)
+                raws, count = await self._list(source, page)
                 counts.add(count)
                 found += raws
                 if len(raws) < PAGE_SIZE:
                     return found
-        raise PlatformUnavailable(f"{path} keeps changing while it is read. The next sync goes on here.")
+        raise PlatformUnavailable(f"{source.path} keeps changing while it is read. The next sync goes on here.")
 
-    async def _by_ids(self, path: str, name: str, fields: str, ids: Sequence[str]) -> AsyncIterator[list[bytes]]:
+    async def _by_ids(
+        self, source: Source, ids: Sequence[str], where: Mapping[str, Any] = MappingProxyType({})
+    ) -> AsyncIterator[list[bytes]]:
         for start in range(0, len(ids), PAGE_SIZE):
             some = list(ids[start : start + PAGE_SIZE])
-            raws, _ = await self._list(path, name, {"fields": fields, "limit": PAGE_SIZE, "id[]": some})
+            raws, _ = await self._list(source, {**where, "limit": PAGE_SIZE, "id[]": some})
             yield raws
 
     async def _paid_so_far(self, overlap: timedelta) -> Feed:
@@ -304,14 +431,9 @@ class MedusaConnector(Connector):
 
     async def _payments(self, offset: int, limit: int) -> list[_Collection]:
         """Payment collections, the last changed first: captures and refunds move their date, not the order's."""
-        parameters = {
-            "fields": "id,payment_collection.id,payment_collection.updated_at,payment_collection.order.id",
-            "order": "-payment_collection.updated_at",
-            "offset": offset,
-            "limit": limit,
-        }
-        raws, _ = await self._list("/admin/payments", "payments", parameters)
-        found = [msgspec.json.decode(raw, type=_Payment).payment_collection for raw in raws]
+        parameters = {"order": "-payment_collection.updated_at", "offset": offset, "limit": limit}
+        raws, _ = await self._list(PAYMENTS, parameters)
+        found = [_read(raw, _Payment).payment_collection for raw in raws]
         return [collection for collection in found if collection is not None]
 
     async def _levels(self, stock: Feed, overlap: timedelta) -> tuple[list[str], Feed]:
@@ -319,12 +441,11 @@ class MedusaConnector(Connector):
 
         Medusa cannot list levels by their date, so all are read, of many items at once.
         """
-        fields = "id,location_levels.id,location_levels.updated_at,variants.product_id"
         dates: dict[str, str] = {}
         owners: dict[str, None] = {}
         oldest = _earlier(stock.newest, overlap)
-        for raw in await self._every("/admin/inventory-items", "inventory_items", {"fields": fields}):
-            item = msgspec.json.decode(raw, type=_InventoryItem)
+        for raw in await self._every(INVENTORY, {}):
+            item = _read(raw, _InventoryItem)
             date = max((level.updated_at for level in item.location_levels), default="")
             if date >= oldest:
                 dates[item.id] = date
@@ -337,24 +458,69 @@ class MedusaConnector(Connector):
         return list(owners), Feed(newest, {id: date for id, date in dates.items() if date >= kept})
 
 
-def _list_reply(reply: dict[str, msgspec.Raw], name: str, path: str) -> tuple[list[bytes], int]:
+def _list_reply(reply: dict[str, msgspec.Raw], source: Source) -> tuple[list[bytes], int]:
     try:
-        raws = msgspec.json.decode(reply[name], type=list[msgspec.Raw])
+        raws = msgspec.json.decode(reply[source.name], type=list[msgspec.Raw])
         count = msgspec.json.decode(reply.get("count", msgspec.Raw(b"0")), type=int)
     except (KeyError, msgspec.DecodeError) as error:
         raise BadAnswer(
-            f"{path} answered without a list of {name}. Is there a Medusa 2 at this URL?", repr(error)
+            f"{source.path} answered without a list of {source.name}. Is there a Medusa 2 at this URL?", repr(error)
         ) from error
     return [bytes(raw) for raw in raws], count
+
+
+def _stamp(raw: bytes) -> Stamp:
+    return _read(raw, Stamp)
+
+
+def _read(raw: bytes, type: type[T]) -> T:
+    try:
+        return msgspec.json.decode(raw, type=type)
+    except msgspec.DecodeError as error:
+        raise BadAnswer(f"Medusa sent a record of another shape than it documents: {error}", repr(raw[:300])) from error
+
+
+def _dates(raws: Sequence[bytes], by: Date) -> list[str]:
+    return [getattr(_stamp(raw), by) for raw in raws]
+
+
+def _noted(cursor: OrdersCursor, backfill: Backfill, raws: Sequence[bytes], overlap: timedelta) -> OrdersCursor:
+    """The cursor behind ``raws``; what of them the walk on ``updated_at`` will meet is not to come again."""
+    walk = cursor.orders
+    oldest = _earlier(walk.position, overlap)
+    met = {stamp.id: stamp.updated_at for stamp in map(_stamp, raws) if stamp.updated_at >= oldest}
+    return OrdersCursor(Walk(walk.position, walk.recent | met), cursor.payments, backfill)
+
+
+def _lower(backfill: Backfill, raws: Sequence[bytes]) -> Backfill:
+    """How far the first run is behind ``raws``."""
+    if not raws:
+        return backfill
+    stamps = [_stamp(raw) for raw in raws]
+    lowest = stamps[-1].created_at
+    return Backfill(backfill.since, lowest, [stamp.id for stamp in stamps if stamp.created_at == lowest])
+
+
+def _sorted(dates: list[str], *, source: Source, oldest: str | None = None, newest: str | None = None) -> list[str]:
+    """``dates``, which are to begin at the ``oldest`` and rise, or else at the ``newest`` and fall.
+
+    Raises:
+        BadAnswer: they do not, so that a walk would not end.
+    """
+    rising = dates if oldest is not None else dates[::-1]
+    outside = (oldest is not None and min(dates, default=oldest) < oldest) or (
+        newest is not None and max(dates, default=newest) > newest
+    )
+    if outside or rising != sorted(rising) or "" in dates:
+        raise BadAnswer(f"{source.path} is not sorted and filtered by date as asked.", repr(dates[:3]))
+    return dates
 
 
 def _wrapped(raws: Sequence[bytes], currency: str) -> list[bytes]:
     """Products with the currency that decides their price."""
     code = msgspec.json.encode(currency)
     return [
-        b'{"id":%s,"currency_code":%s,"product":%s}'
-        % (msgspec.json.encode(msgspec.json.decode(raw, type=Stamp).id), code, raw)
-        for raw in raws
+        b'{"id":%s,"currency_code":%s,"product":%s}' % (msgspec.json.encode(_stamp(raw).id), code, raw) for raw in raws
     ]
 
 
@@ -363,11 +529,18 @@ def _since(pull: Pull) -> Walk:
 
 
 def _earlier(moment: str, by: timedelta) -> str:
-    return BEGINNING if moment == BEGINNING else _text(parse_utc(moment) - by)
+    return BEGINNING if moment == BEGINNING else _text(_moment(moment) - by)
 
 
 def _later(moment: str) -> str:
-    return _text(parse_utc(moment) + MILLISECOND)
+    return _text(_moment(moment) + MILLISECOND)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return parse_utc(text)
+    except ValueError as error:
+        raise BadAnswer(f"Medusa sent a date that is none: {error}") from error
 
 
 def _text(moment: datetime) -> str:

@@ -33,10 +33,11 @@ class Stores(msgspec.Struct):
 
 
 class Stamp(msgspec.Struct):
-    """What every record has."""
+    """What every record has; the dates as Medusa writes them, in UTC with milliseconds, so that they sort as text."""
 
     id: str
     updated_at: str
+    created_at: str = ""
 
 
 class Address(msgspec.Struct):

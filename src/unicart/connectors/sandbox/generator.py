@@ -276,11 +276,16 @@ def order(seed: str, number: int, until: int, orders: int = DEFAULT_ORDERS) -> b
     """
     if not 0 <= number < orders:
         raise ValueError(f"order {number} is not one of the shop's {orders}")
-    placed = until - SPAN + _offset(number, orders)
+    placed = placed_at(number, until, orders)
     source = shake_128(f"{seed}/order/{number}".encode())
     draw = _draw(source.digest(80))
     count = 60 if draw() % 700 == 0 else LINE_COUNTS[draw() % 100]
     return _encode(_order(number, placed, until, seed, draw, _draw(source.digest(80 + 8 * count)[80:]), count))
+
+
+def placed_at(number: int, until: int, orders: int) -> int:
+    """When the order with this number was placed, in epoch seconds."""
+    return until - SPAN + _offset(number, orders)
 
 
 def product(seed: str, number: int, until: int) -> bytes:

@@ -4,11 +4,15 @@ Each list is walked by keyset: sorted by one time, from the last time seen, with
 time. An order's own ``updatedAt`` stays as it was when the order is placed, paid, fulfilled or refunded, and there is no
 query for payments or fulfilments that changed. So a run follows the new orders by ``orderPlacedAt``, the modified ones
 by ``updatedAt``, and looks at the times inside the others: all orders of the last 60 days, and some older ones in turn.
+
+The first run walks the orders by ``orderPlacedAt`` from the newest down, and then follows those that were placed meanwhile;
+what changed meanwhile is found by the next run, which looks back to when the first one began.
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -107,6 +111,9 @@ VARIANT_TIMES = """query VariantTimes($options: ProductVariantListOptions) {
     items { id createdAt updatedAt productId stockLevels { updatedAt } }
   }
 }"""
+VARIANT_OWNERS = """query VariantOwners($options: ProductVariantListOptions) {
+  list: productVariants(options: $options) { totalItems items { id productId } }
+}"""
 STOCK_LOCATIONS = """query StockLocations($options: StockLocationListOptions) {
   list: stockLocations(options: $options) { totalItems items { id createdAt updatedAt name description } }
 }"""
@@ -118,6 +125,7 @@ PERMISSIONS = """query Permissions {
   stockLocations(options: { take: 1 }) { totalItems }
 }"""
 
+PLACED = {"orderPlacedAt": {"isNull": False}}
 Field = Literal["createdAt", "updatedAt", "orderPlacedAt"]
 
 
@@ -132,19 +140,26 @@ class OrdersCursor(msgspec.Struct, frozen=True, kw_only=True):
     """Where a run over orders stands.
 
     ``began`` is when it began, by the platform's clock. Times inside orders at or after ``since`` are changes; null in
-    a first run. ``unusual`` are the orders in states that come and go without a trace, as they were when last pulled.
-    ``older`` is how far the round through old orders is; the round finds what changed at or after ``older_since``.
+    a first run without limit. ``unusual`` are the orders in states that come and go without a trace, as they were when last
+    pulled. ``older`` is how far the round through old orders is; the round finds what changed at or after ``older_since``.
+
+    ``first``: the first run is not at its end yet. It yields all orders placed from ``since`` on, the newest first, and
+    later looks only at those placed before. ``backfilled`` is that limit and ``backfilled_at`` when the run began: changes
+    before are known of all orders placed from the limit on.
     """
 
     began: datetime
     since: datetime | None = None
-    phase: Literal["placed", "updated", "states", "recent", "older", "done"] = "placed"
+    phase: Literal["backfill", "placed", "updated", "states", "recent", "older", "done"] = "placed"
     placed: Place = Place()
     walk: Place = Place()
     unusual: dict[str, str] = {}
     older: Place = Place()
     older_since: datetime
     older_began: datetime
+    first: bool = False
+    backfilled: datetime | None = None
+    backfilled_at: datetime | None = None
 
 
 class ProductsCursor(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,6 +176,12 @@ class LocationsCursor(msgspec.Struct, frozen=True, kw_only=True):
     """How far the walk through stock locations is."""
 
     walk: Place = Place()
+
+
+class WindowCursor(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the walk through the records of a window of time is."""
+
+    walk: Place
 
 
 class _List(msgspec.Struct, rename="camel"):
@@ -190,6 +211,7 @@ class _PaymentTimes(msgspec.Struct, rename="camel"):
 
 class _OrderTimes(msgspec.Struct):
     id: str
+    placed_at: Moment | None = msgspec.field(name="orderPlacedAt", default=None)
     customer: _Timed | None = None
     payments: list[_PaymentTimes] | None = None
     fulfillments: list[_Timed] | None = None
@@ -206,6 +228,10 @@ class _OrderTimes(msgspec.Struct):
 class _OrderState(msgspec.Struct):
     id: str
     state: str
+
+
+class _VariantOwner(msgspec.Struct, rename="camel"):
+    product_id: str
 
 
 class _VariantTimes(msgspec.Struct, rename="camel"):
@@ -270,9 +296,22 @@ class VendureConnector(Connector):
             Function.GET_ORDERS: self._pull_orders,
             Function.GET_PRODUCTS: self._pull_products,
             Function.GET_WAREHOUSES: self._pull_locations,
-        }[function](pull)
-        async for page in pages:
+        }[function]
+        async for page in pages(pull) if pull.until is None else self._pull_window(function, pull, pull.until):
             yield page
+
+    async def fetch(self, function: Function, ids: Sequence[str]) -> Sequence[bytes]:
+        wanted = [id for id in dict.fromkeys(ids) if id]
+        if function is Function.GET_PRODUCTS:
+            parents = [mapping.product_id(id) for id in wanted]
+            variants = [id for id, parent in zip(wanted, parents, strict=True) if parent is None]
+            found = await self._by_ids(VARIANT_OWNERS, variants, PAGE_SIZE)
+            owners = [self._decoded(raw, _VariantOwner).product_id for raw in found]
+            products = list(dict.fromkeys([*filter(None, parents), *owners]))
+            return await self._marked(await self._by_ids(PRODUCTS, products, PRODUCT_PAGE_SIZE))
+        if function is Function.GET_ORDERS:
+            return await self._marked(await self._by_ids(ORDERS, wanted, PAGE_SIZE, PLACED))
+        return await self._by_ids(STOCK_LOCATIONS, wanted, PAGE_SIZE)
 
     @classmethod
     def map(cls, function: Function, raw: bytes) -> Sequence[Record]:
@@ -286,15 +325,23 @@ class VendureConnector(Connector):
         precision = await self._precision()
         cursor = self._orders_cursor(pull)
         replace = msgspec.structs.replace
+        # The first run has yielded all orders placed from its limit on.
+        others = {"orderPlacedAt": {"before": _text(cursor.since)}} if cursor.first and cursor.since else None
+        if cursor.phase == "backfill":
+            limit = None if cursor.since is None else {"orderPlacedAt": {"after": _text(cursor.since - INSTANT)}}
+            async for page in self._walk(ORDERS, "orderPlacedAt", cursor.walk, PAGE_SIZE, limit, down=True):
+                placed = cursor.placed if cursor.walk.at else self._newest(page.items)
+                cursor = self._pulled(replace(cursor, walk=page.place, placed=placed), page.items)
+                yield _raw_page(page.items, cursor, precision, page.total)
+            cursor = replace(cursor, phase="placed", walk=Place())
         if cursor.phase == "placed":
             async for page in self._walk(ORDERS, "orderPlacedAt", cursor.placed, PAGE_SIZE):
-                cursor = replace(cursor, placed=page.place)
-                yield _raw_page(page.items, cursor, precision, page.total)
+                cursor = self._pulled(replace(cursor, placed=page.place), page.items)
+                yield _raw_page(page.items, cursor, precision, None if cursor.first else page.total)
             cursor = replace(cursor, phase="updated" if cursor.since else "states", walk=Place(cursor.since))
         if cursor.phase == "updated":
-            placed = {"orderPlacedAt": {"isNull": False}}
-            async for page in self._walk(ORDERS, "updatedAt", cursor.walk, PAGE_SIZE, placed):
-                cursor = replace(cursor, walk=page.place)
+            async for page in self._walk(ORDERS, "updatedAt", cursor.walk, PAGE_SIZE, others or PLACED):
+                cursor = self._pulled(replace(cursor, walk=page.place), page.items)
                 yield _raw_page(page.items, cursor, precision)
             cursor = replace(cursor, phase="states")
         if cursor.phase == "states":
@@ -303,16 +350,29 @@ class VendureConnector(Connector):
             records = await self._by_ids(ORDERS, [*changed, *(cursor.unusual.keys() - now.keys())], PAGE_SIZE)
             recent = Place(cursor.began - RECENT)
             cursor = replace(cursor, unusual=now, phase="recent" if cursor.since else "done", walk=recent)
+            cursor = replace(self._pulled(cursor, records), first=cursor.first and cursor.phase != "done")
             yield _raw_page(records, cursor, precision)
         if cursor.phase == "recent":
-            async for page in self._walk(ORDER_TIMES, "orderPlacedAt", cursor.walk, PROBE_SIZE):
+            async for page in self._walk(ORDER_TIMES, "orderPlacedAt", cursor.walk, PROBE_SIZE, others):
                 records = await self._by_ids(ORDERS, self._changed_orders(page.items, cursor.since), PAGE_SIZE)
-                cursor = replace(cursor, walk=page.place)
+                cursor = self._pulled(replace(cursor, walk=page.place), records)
                 yield _raw_page(records, cursor, precision)
             cursor = replace(cursor, phase="older")
         if cursor.phase == "older":
             records, cursor = await self._older_orders(cursor)
-            yield _raw_page(records, cursor, precision)
+            yield _raw_page(records, replace(self._pulled(cursor, records), first=False), precision)
+
+    def _newest(self, items: Sequence[bytes]) -> Place:
+        """The place behind the newest order, where the next runs go on; ``items`` are the first page from there down."""
+        return self._behind(Place(), "orderPlacedAt", items[::-1])
+
+    def _pulled(self, cursor: OrdersCursor, items: Sequence[bytes]) -> OrdersCursor:
+        """The cursor that knows which of ``items`` came in an unusual state."""
+        orders = [self._decoded(raw, _OrderState) for raw in items]
+        usual = {order.id for order in orders if order.state in USUAL_STATES}
+        unusual = {order.id: order.state for order in orders if order.id not in usual}
+        kept = {id: state for id, state in cursor.unusual.items() if id not in usual}
+        return msgspec.structs.replace(cursor, unusual=kept | unusual)
 
     def _changed_orders(self, items: Iterable[bytes], since: datetime | None) -> list[str]:
         orders = [self._decoded(raw, _OrderTimes) for raw in items]
@@ -322,10 +382,18 @@ class VendureConnector(Connector):
         now = self._clock()
         if pull.cursor is None:
             return OrdersCursor(
-                began=now, since=pull.since, placed=Place(pull.since), older_since=pull.since or now, older_began=now
+                began=now,
+                since=pull.since,
+                phase="backfill",
+                placed=Place(pull.since),
+                older_since=pull.since or now,
+                older_began=now,
+                first=True,
+                backfilled=pull.since,
+                backfilled_at=now,
             )
         cursor = read_cursor(pull.cursor, OrdersCursor)
-        if pull.interrupted:
+        if pull.interrupted or cursor.first:
             return cursor
         return msgspec.structs.replace(
             cursor,
@@ -350,7 +418,7 @@ class VendureConnector(Connector):
         replace = msgspec.structs.replace
         before = {"orderPlacedAt": {"before": _text(cursor.began - RECENT)}}
         async for page in self._walk(ORDER_TIMES, "orderPlacedAt", cursor.older, PROBE_SIZE, before):
-            ids = self._changed_orders(page.items, cursor.older_since)
+            ids = self._changed_older_orders(page.items, cursor)
             records = await self._by_ids(ORDERS, ids, PAGE_SIZE)
             if len(page.items) == PROBE_SIZE:
                 return records, replace(cursor, phase="done", older=page.place)
@@ -359,6 +427,15 @@ class VendureConnector(Connector):
             records = []
         since, began = cursor.older_began - timedelta(minutes=1), cursor.began
         return records, replace(cursor, phase="done", older=Place(), older_since=since, older_began=began)
+
+    def _changed_older_orders(self, items: Iterable[bytes], cursor: OrdersCursor) -> list[str]:
+        """Orders that the first run yielded count as changed only if that was since."""
+        changed = set(self._changed_orders(items, cursor.older_since))
+        if cursor.backfilled and cursor.backfilled_at and cursor.older_since < cursor.backfilled_at:
+            orders = [self._decoded(raw, _OrderTimes) for raw in items]
+            yielded = {order.id for order in orders if order.placed_at and order.placed_at >= cursor.backfilled}
+            changed -= yielded - set(self._changed_orders(items, cursor.backfilled_at))
+        return [id for id in dict.fromkeys(self._decoded(raw, _Row).id for raw in items) if id in changed]
 
     async def _pull_products(self, pull: Pull) -> AsyncIterator[RawPage]:
         precision = await self._precision()
@@ -403,28 +480,53 @@ class VendureConnector(Connector):
             yield _raw_page(page.items, LocationsCursor(walk=walk), None, page.total)
         yield _raw_page([], LocationsCursor(walk=walk), None)
 
+    async def _pull_window(self, function: Function, pull: Pull, until: datetime) -> AsyncIterator[RawPage]:
+        """What was created (placed, if orders) in a window of time, the oldest first; its last second is part of it."""
+        sources: dict[Function, tuple[str, Field, int]] = {
+            Function.GET_ORDERS: (ORDERS, "orderPlacedAt", PAGE_SIZE),
+            Function.GET_PRODUCTS: (PRODUCTS, "createdAt", PRODUCT_PAGE_SIZE),
+            Function.GET_WAREHOUSES: (STOCK_LOCATIONS, "createdAt", PAGE_SIZE),
+        }
+        query, field, size = sources[function]
+        precision = None if function is Function.GET_WAREHOUSES else await self._precision()
+        walk = read_cursor(pull.cursor, WindowCursor).walk if pull.cursor else Place(pull.since)
+        where: dict[str, Any] = {field: {"before": _text(until.replace(microsecond=0) + timedelta(seconds=1))}}
+        async for page in self._walk(query, field, walk, size, where):
+            walk = page.place
+            yield _raw_page(page.items, WindowCursor(walk=walk), precision, page.total)
+        yield _raw_page([], WindowCursor(walk=walk), precision)
+
     async def _walk(
-        self, query: str, field: Field, place: Place, size: int, where: Mapping[str, Any] | None = None
+        self,
+        query: str,
+        field: Field,
+        place: Place,
+        size: int,
+        where: Mapping[str, Any] | None = None,
+        *,
+        down: bool = False,
     ) -> AsyncIterator[_Page]:
         """Pages of a list in order of ``field``, from ``place`` on, each with the place behind it."""
         while True:
-            listed = await self._list(query, _options(field, place, size, where))
+            listed = await self._list(query, _options(field, place, size, where, down=down))
             items = [bytes(raw) for raw in listed.items]
             if not items:
                 return
-            place = self._behind(place, field, items)
+            place = self._behind(place, field, items, down=down)
             yield _Page(items, place, listed.total_items)
             if len(items) < size:
                 return
 
-    def _behind(self, place: Place, field: Field, items: Sequence[bytes]) -> Place:
+    def _behind(self, place: Place, field: Field, items: Sequence[bytes], *, down: bool = False) -> Place:
         rows = [self._decoded(raw, _Row) for raw in items]
         moments = [self._moment(row, field) for row in rows]
-        if moments != sorted(moments) or (place.at and moments[0] < place.at - INSTANT):
+        step = -INSTANT if down else INSTANT
+        outside = place.at and (moments[0] > place.at - step if down else moments[0] < place.at - step)
+        if moments != sorted(moments, reverse=down) or outside:
             raise BadAnswer(f"{self.session.base_url} did not sort by {field} as asked.", url=self.session.base_url)
         last = moments[-1]
-        seen = [row.id for row, moment in zip(rows, moments, strict=True) if moment >= last - INSTANT]
-        if place.at and place.at >= last - INSTANT:
+        seen = [row.id for row, moment in zip(rows, moments, strict=True) if abs(moment - last) <= INSTANT]
+        if place.at and abs(place.at - last) <= INSTANT:
             if not set(seen) - set(place.seen):
                 raise BadAnswer(
                     f"{self.session.base_url} repeats records that were left out.", url=self.session.base_url
@@ -443,17 +545,22 @@ class VendureConnector(Connector):
             raise BadAnswer(f"{self.session.base_url} sent a record without {field}.", url=self.session.base_url)
         return moment
 
-    async def _by_ids(self, query: str, ids: Sequence[str], size: int) -> list[bytes]:
+    async def _by_ids(
+        self, query: str, ids: Sequence[str], size: int, where: Mapping[str, Any] = MappingProxyType({})
+    ) -> list[bytes]:
         """The records with these ids; those that are gone meanwhile are left out."""
         found: list[bytes] = []
         for start in range(0, len(ids), size):
             part = ids[start : start + size]
-            listed = await self._list(query, {"take": len(part), "filter": {"id": {"in": part}}})
+            listed = await self._list(query, {"take": len(part), "filter": {"id": {"in": part}, **where}})
             found += (bytes(raw) for raw in listed.items)
         return found
 
     async def _list(self, query: str, options: Mapping[str, Any]) -> _List:
         return (await self._ask(query, _Listed, {"options": options})).list
+
+    async def _marked(self, items: Sequence[bytes]) -> list[bytes]:
+        return _marked(items, await self._precision()) if items else []
 
     async def _precision(self) -> int:
         """How many decimals the server's amounts have, in every currency."""
@@ -502,24 +609,30 @@ class VendureConnector(Connector):
         return self._now or datetime.now(UTC)
 
 
-def _options(field: Field, place: Place, size: int, where: Mapping[str, Any] | None) -> dict[str, Any]:
-    """``after`` excludes its bound, and databases may hold finer times than the API shows: hence one instant less."""
+def _options(field: Field, place: Place, size: int, where: Mapping[str, Any] | None, *, down: bool) -> dict[str, Any]:
+    """Bounds exclude themselves, and databases may hold finer times than the API shows: hence one instant beyond."""
     conditions: list[dict[str, Any]] = [dict(where)] if where else []
     if place.at is not None:
-        conditions.append({field: {"after": _text(place.at - INSTANT)}})
+        bound = {"before": _text(place.at + INSTANT)} if down else {"after": _text(place.at - INSTANT)}
+        conditions.append({field: bound})
     elif field == "orderPlacedAt":
-        conditions.append({field: {"isNull": False}})
+        conditions.append(PLACED)
     if place.seen:
         conditions.append({"id": {"notIn": place.seen}})
-    return {"take": size, "sort": {field: "ASC"}, "filter": {"_and": conditions} if conditions else {}}
+    order = {field: "DESC" if down else "ASC"}
+    return {"take": size, "sort": order, "filter": {"_and": conditions} if conditions else {}}
 
 
 def _raw_page(
     items: Sequence[bytes], cursor: msgspec.Struct, precision: int | None, total: int | None = None
 ) -> RawPage:
-    """``precision`` is put into each record, so that its money can be read without asking the server again."""
-    marked = items if precision is None else [b'{"moneyPrecision":%d,' % precision + raw.lstrip()[1:] for raw in items]
-    return RawPage(records=marked, cursor=write_cursor(cursor), total=total)
+    records = items if precision is None else _marked(items, precision)
+    return RawPage(records=records, cursor=write_cursor(cursor), total=total)
+
+
+def _marked(items: Sequence[bytes], precision: int) -> list[bytes]:
+    """Records with the ``precision`` in each, so that its money can be read without asking the server again."""
+    return [b'{"moneyPrecision":%d,' % precision + raw.lstrip()[1:] for raw in items]
 
 
 def _back(place: Place, overlap: timedelta) -> Place:

@@ -44,6 +44,7 @@ SHIPMENT_STATUSES = {
 BEFORE_SHIPPING = frozenset({"PaymentAuthorized", "PaymentSettled"})
 WAITING = frozenset({"Created", "Pending"})
 MAX_PRECISION = 12
+PRODUCT = "product-"
 
 _orders = msgspec.json.Decoder(payloads.Order)
 _products = msgspec.json.Decoder(payloads.Product)
@@ -245,7 +246,12 @@ def _address(address: payloads.Address | None, customer: payloads.Customer | Non
 
 def parent_id(product_id: str) -> str:
     """The unified id of a product, which would else be that of a variant: Vendure counts both from 1."""
-    return f"product-{product_id}"
+    return f"{PRODUCT}{product_id}"
+
+
+def product_id(unified_id: str) -> str | None:
+    """Vendure's id of the product behind a unified id; null for that of a variant."""
+    return unified_id.removeprefix(PRODUCT) if unified_id.startswith(PRODUCT) else None
 
 
 def products(raw: bytes) -> Sequence[Product]:
