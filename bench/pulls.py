@@ -15,8 +15,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import msgspec
 
 from bench.load import Failed
-from unicart.connectors.kit import Session
-from unicart.connectors.kit.http import Throttle
+from unicart.connectors.kit import Session, Throttle
 from unicart.connectors.medusa import CONNECTOR
 from unicart.connectors.medusa.client import BEGINNING, ORDER_FIELDS, PAGE_SIZE
 from unicart.contract.resources import Function
@@ -66,8 +65,7 @@ async def _ours(platform: str, store: str, orders: int, announced: bool) -> Pull
             await _finish_first(database, connection)
         first, progress = await _timed(database, connection, platform)
         _require(orders, progress.saved.created, "created")
-        await checkpoints.forget(database, connection.key, FUNCTION.value)
-        again, progress = await _timed(database, connection, platform)
+        again, progress = await _timed(database, connection, platform, full=True)
         _require(orders, progress.saved.unchanged, "unchanged")
         return Pulls(first, again)
     finally:
@@ -94,11 +92,14 @@ async def _finish_first(database: Database, connection: Connection) -> None:
     await checkpoints.release(database, connection, FUNCTION.value, owner, finished=now)
 
 
-async def _timed(database: Database, connection: Connection, platform: str) -> tuple[float, Progress]:
+async def _timed(
+    database: Database, connection: Connection, platform: str, *, full: bool = False
+) -> tuple[float, Progress]:
     session = Session(platform, private_network=True, throttle=Throttle(rate=UNTHROTTLED))
     try:
         started = time.perf_counter()
-        progress = await sync_function(database, connection, CONNECTOR(_credentials(platform), session), FUNCTION)
+        shop = CONNECTOR(_credentials(platform), session)
+        progress = await sync_function(database, connection, shop, FUNCTION, full=full)
         return time.perf_counter() - started, progress
     finally:
         await session.close()

@@ -146,7 +146,7 @@ async def remove(
     if not ids:
         return 0
     connection_key, table = connection.key, RECORDS[resource.name]
-    await _lock(transaction, connection_key)
+    await lock(transaction, connection_key)
     stored = await _stored(transaction, connection_key, resource, list(ids))
     for id, old in stored.items():
         await transaction.execute(delete(table).where(table.c.connection_key == connection_key, table.c.id == id))

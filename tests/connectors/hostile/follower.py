@@ -10,7 +10,7 @@ import msgspec
 
 from chaos.platform import Platform
 from unicart.connectors.hostile.client import HostileConnector
-from unicart.connectors.kit import ConnectorError, Hint, Pull, RawPage, Session, UnmappableRecord
+from unicart.connectors.kit import ConnectorError, Hint, Pull, RawPage, Session, Throttle, UnmappableRecord
 from unicart.contract.resources import Function, Record
 
 MOST_TRIES = 200
@@ -21,7 +21,7 @@ async def connected(platform: Platform, slowest: float = 30.0, **credentials: st
     """A connector to ``platform`` that does not hold itself back."""
     given = {**platform.credentials, **credentials}
     session = Session(platform.url, private_network=True, timeout=slowest, patience=20.0, secrets=(given["secret"],))
-    session.throttle._interval = 0.0
+    session.throttle = Throttle(rate=1e6)
     try:
         yield HostileConnector(given, session)
     finally:
