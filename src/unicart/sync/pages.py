@@ -54,6 +54,9 @@ async def save_page(
     key, name = connection.key, function.value
     content = [prepared for _, prepared in page.mapped]
     saved = await records.save(transaction, connection, BY_FUNCTION[function], content, now, announced=announced)
+    if page.refused and not content:
+        # As a save of records does: whoever writes to the quarantine takes its turn.
+        await records.lock(transaction, key)
     for each in page.refused:
         await quarantine.put(transaction, key, name, each.raw_key, each.reason, each.raw, now, __version__)
     await quarantine.clear(transaction, key, name, {raw_key for raw_key, _ in page.mapped})
