@@ -174,6 +174,10 @@ def test_hook_of_a_function_that_the_platform_lacks_fails() -> None:
     class Otherwise(Hooked):
         facts: ClassVar[Facts] = msgspec.structs.replace(Hooked.facts, functions=(Function.GET_PRODUCTS,))
 
+        @classmethod
+        def read_hook(cls, hook: Hook) -> Sequence[Hint]:
+            return [Hint(function=Function.GET_ORDERS, id="1")]
+
     with pytest.raises(AssertionError):
         suite(Otherwise).test_webhooks_of_any_body_are_read_or_refused()
 

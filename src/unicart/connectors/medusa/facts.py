@@ -22,9 +22,9 @@ FACTS = Facts(
         ),
     ),
     functions=(Function.GET_ORDERS, Function.GET_PRODUCTS, Function.GET_WAREHOUSES),
-    limits="Medusa itself has no rate limit; at most 10 requests a second are sent, 2 at once.",
+    limits="Medusa itself has no rate limit; at most 20 requests a second are sent, 4 at once.",
     incremental=(
-        "Orders: their updated_at, and the updated_at of their payment collections (captures and refunds do not move the "
+        "The first run yields the newest orders first. Orders: their updated_at, and the updated_at of their payment collections (captures and refunds do not move the "
         "order's). Products: their own and their variants' updated_at, and that of stock levels. Stock locations are few "
         "and read whole; one whose date or address changed is stored."
     ),

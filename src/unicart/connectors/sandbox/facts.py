@@ -35,7 +35,7 @@ FACTS = Facts(
     ),
     functions=tuple(Function),
     limits="None: nothing is requested.",
-    incremental="The number of the next record. An unchanged sandbox yields nothing a second time.",
+    incremental="The number of the next record; the first run yields the newest orders first. An unchanged sandbox yields nothing a second time.",
     documentation=(),
     install_method="none",
 )

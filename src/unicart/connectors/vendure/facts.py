@@ -44,7 +44,7 @@ FACTS = Facts(
     functions=tuple(Function),
     limits="Vendure has no rate limit of its own; a list query returns at most 1000 records unless configured otherwise.",
     incremental=(
-        "Orders: the times of placing, of the order, and of its payments, refunds, fulfilments and modifications, because "
+        "The first run yields the newest orders first. Orders: the times of placing, of the order, and of its payments, refunds, fulfilments and modifications, because "
         "most changes leave the order's own updatedAt as it was. Orders placed in the last 60 days are looked at in each "
         "run, older ones in turn, 1000 a run. Products: the times of products, variants and stock levels, and all of them "
         "once a day."
