@@ -109,6 +109,7 @@ async def test_a_new_connection_is_whole(key_only: httpx2.AsyncClient, scheduled
         "next_sync": format_date(NOW),
         "pulled": 0,
         "expected": None,
+        "reconciliation": None,
     }
 
 

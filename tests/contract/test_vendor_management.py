@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.anyio, documents_needed]
 
 ADDED = {
     "Connection": {"integration_display_name", "historical_sync_completed", "me", "history_days"},
-    "SyncSchedule": {"latest_data", "next_sync", "pulled", "expected"},
+    "SyncSchedule": {"latest_data", "next_sync", "pulled", "expected", "reconciliation"},
     "ConnectionError": {"error_type", "resource", "message"},
 }
 """Fields that we serve besides: those of the vendor's later guides, and our own."""

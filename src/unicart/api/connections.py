@@ -19,6 +19,7 @@ from unicart.contract.connections import (
     ConnectionObject,
     ConnectionProblem,
     QuarantinedRecord,
+    ReconciliationResult,
     SyncSchedule,
     SyncStatus,
 )
@@ -28,6 +29,7 @@ from unicart.store import quarantine, tenants
 from unicart.store.checkpoints import Checkpoint, SyncError
 from unicart.store.pages import Position
 from unicart.store.quarantine import Quarantined
+from unicart.store.reconciliations import Reconciliation
 from unicart.store.schedules import Schedule
 from unicart.store.status import Status, read_statuses
 from unicart.store.tenants import Connection
@@ -164,6 +166,20 @@ def _schedule(schedule: Schedule, status: Status, now: int) -> SyncSchedule:
         next_sync=None if waits else format_date(schedule.due),
         pulled=checkpoint.pulled if checkpoint else 0,
         expected=checkpoint.expected if checkpoint else None,
+        reconciliation=_reconciliation(status.reconciliations.get(name)),
+    )
+
+
+def _reconciliation(found: Reconciliation | None) -> ReconciliationResult | None:
+    if found is None:
+        return None
+    return ReconciliationResult(
+        started=format_date(found.started),
+        finished=_date(found.finished),
+        checked=found.checked,
+        missed=found.missed,
+        changed=found.changed,
+        deleted=found.deleted,
     )
 
 

@@ -29,6 +29,21 @@ class ErrorType(StrEnum):
     OTHER = "other"
 
 
+class ReconciliationResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What comparing everything with the platform found, in the last pass or the one under way. All was healed.
+
+    Of ``checked`` records, ``missed`` were new to us although a sync should have brought them, ``changed`` differed
+    although a sync should have told, ``deleted`` were gone on the platform.
+    """
+
+    started: str
+    finished: str | None
+    checked: int
+    missed: int
+    changed: int
+    deleted: int
+
+
 class SyncSchedule(msgspec.Struct, frozen=True, kw_only=True):
     """When one function of a connection is synced, and how its syncs went.
 
@@ -50,6 +65,7 @@ class SyncSchedule(msgspec.Struct, frozen=True, kw_only=True):
     next_sync: str | None
     pulled: int
     expected: int | None
+    reconciliation: ReconciliationResult | None
 
 
 class AffectedEndpoint(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,12 +7,21 @@ import msgspec
 from sqlalchemy import Table, select
 
 from unicart.contract.connections import JobStatus
-from unicart.contract.resources import RESOURCES
+from unicart.contract.resources import RESOURCES, Function
 from unicart.store.checkpoints import Checkpoint, SyncError
 from unicart.store.database import Database
+from unicart.store.reconciliations import Reconciliation
 from unicart.store.rows import columns, read
 from unicart.store.schedules import Schedule
-from unicart.store.tables import RECORDS, checkpoints, connection_errors, connections, schedules, sync_jobs
+from unicart.store.tables import (
+    RECORDS,
+    checkpoints,
+    connection_errors,
+    connections,
+    reconciliations,
+    schedules,
+    sync_jobs,
+)
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -26,6 +35,7 @@ class Status(msgspec.Struct):
 
     schedules: list[Schedule] = msgspec.field(default_factory=list)
     checkpoints: dict[str, Checkpoint] = msgspec.field(default_factory=dict)
+    reconciliations: dict[str, Reconciliation] = msgspec.field(default_factory=dict)
     errors: list[SyncError] = msgspec.field(default_factory=list)
     jobs: set[str] = msgspec.field(default_factory=set)
     latest: dict[str, int] = msgspec.field(default_factory=dict)
@@ -38,6 +48,8 @@ async def read_statuses(database: Database, keys: Collection[int]) -> dict[int, 
         found[key].schedules.append(schedule)
     for key, checkpoint in await _rows(database, Checkpoint, checkpoints, keys):
         found[key].checkpoints[checkpoint.function] = checkpoint
+    for key, reconciliation in await _rows(database, Reconciliation, reconciliations, keys):
+        found[key].reconciliations[reconciliation.function] = reconciliation
     for key, error in await _rows(database, SyncError, connection_errors, keys):
         found[key].errors.append(error)
     for key, function in await _open_jobs(database, keys):
@@ -49,7 +61,9 @@ async def read_statuses(database: Database, keys: Collection[int]) -> dict[int, 
 
 
 async def _rows(database: Database, kind: type[S], table: Table, keys: Collection[int]) -> list[tuple[int, S]]:
-    query = select(table.c.connection_key, *columns(kind, table)).where(table.c.connection_key.in_(keys))
+    query = select(table.c.connection_key, *columns(kind, table)).where(
+        table.c.connection_key.in_(keys), table.c.function.in_([function.value for function in Function])
+    )
     rows = await database.execute(query.order_by(table.c.connection_key, table.c.function))
     return [(row[0], read(kind, tuple(row)[1:])) for row in rows]
 
