@@ -8,14 +8,15 @@ from contextlib import AbstractContextManager
 
 from rich.console import Console
 
-from bench import datasette, filters, idle, ingest, medusa, pages, stream
+from bench import datasette, filters, hooks, idle, ingest, medusa, pages, stream
 from bench.load import Failed, Missing, require_programs
 from bench.report import Figure, save, show
 from bench.servers import Postgres, Unicart, postgres, unicart
 
 OF_A_SHOP = ("pages", "filters", "size", "ndjson", "datasette")
 UNDER_LOAD = (*OF_A_SHOP, "medusa")
-GROUPS = (*UNDER_LOAD, "ingest", "idle")
+OF_SYNCS = ("ingest", "hooks", "idle")
+GROUPS = (*UNDER_LOAD, *OF_SYNCS)
 SMALL_SHOP = 10_000
 QUICK_ORDERS = 100_000
 
@@ -55,6 +56,7 @@ def _options() -> argparse.Namespace:
     options.only = options.only or list(GROUPS)
     options.seconds, options.rounds = (1, 1) if options.quick else (3, 3)
     options.ingested = min(options.orders, ingest.QUICK_ORDERS if options.quick else ingest.MOST_ORDERS)
+    options.hook_seconds = 5 if options.quick else 20
     options.idle_seconds = idle.QUICK_SECONDS if options.quick else idle.SECONDS
     return options
 
@@ -73,9 +75,9 @@ def _measured(options: argparse.Namespace, log: Console) -> Iterator[Figure]:
 
 def _of_syncs(options: argparse.Namespace, log: Console) -> Iterator[Figure]:
     wanted = set(options.only)
-    if wanted & {"ingest", "idle"} and options.database != "postgresql":
+    if wanted & set(OF_SYNCS) and options.database != "postgresql":
         yield from _of_one_worker(None, "SQLite", options, log)
-    if wanted & {"ingest", "idle"} and options.database != "sqlite":
+    if wanted & set(OF_SYNCS) and options.database != "sqlite":
         with postgres() as server:
             yield from _of_one_worker(server, "PostgreSQL", options, log)
 
@@ -86,6 +88,9 @@ def _of_one_worker(
     if "ingest" in options.only:
         log.print(f"{database}: pulling orders, in turns with dlt")
         yield from ingest.against_dlt(server, database, options.ingested, options.rounds)
+    if "hooks" in options.only:
+        log.print(f"{database}: webhooks, in and out")
+        yield from hooks.latency_and_rate(server, database, options.hook_seconds)
     if "idle" in options.only:
         log.print(f"{database}: {idle.CONNECTIONS:,} connections that have nothing to do")
         yield from idle.share_of_a_core(server, database, options.idle_seconds)

@@ -39,7 +39,7 @@ def share_of_a_core(server: Postgres | None, database: str, seconds: int) -> Ite
     connections are synced sandboxes, whose platforms cost nothing to ask and have nothing new.
     """
     group = f"{CONNECTIONS:,} connections for {seconds} s, {database}"
-    with _store(server) as (store, folder):
+    with scratch_store(server) as (store, folder):
         asyncio.run(_connect(store, folder))
         for name, goal, polled in (
             ("nothing due", GOAL, 0),
@@ -53,7 +53,8 @@ def share_of_a_core(server: Postgres | None, database: str, seconds: int) -> Ite
 
 
 @contextmanager
-def _store(server: Postgres | None) -> Iterator[tuple[str, Path]]:
+def scratch_store(server: Postgres | None) -> Iterator[tuple[str, Path]]:
+    """An empty store and a data directory, for the length of the block."""
     CACHE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
         if server is None:
