@@ -4,11 +4,15 @@ import time
 from typing import Any
 
 import httpx2
+import msgspec
 import pytest
 
+from unicart.api.app import create_app
+from unicart.settings import Settings
 from unicart.store import checkpoints, schedules, tenants
 from unicart.store.database import Database
 from unicart.store.schedules import Schedule
+from unicart.store.secrets import Vault
 from unicart.store.tenants import Connection, Organization
 
 pytestmark = pytest.mark.anyio
@@ -163,3 +167,14 @@ async def test_a_read_only_key_changes_nothing(
     assert answer.status_code == 403
     assert (await client.request(method, path, json=body, headers={"x-trackstar-access-token": "x"})).status_code == 401
     assert await planned(database, scheduled) == before
+
+
+async def test_writes_are_counted_as_writes(
+    scheduled: Connection, database: Database, vault: Vault, settings: Settings, credentials: dict[str, str]
+) -> None:
+    limited = msgspec.structs.replace(settings, read_rate=1, write_rate=2)
+    transport = httpx2.ASGITransport(create_app(database, vault, limited))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://unicart", headers=credentials) as client:
+        for method, path, body in WRITES:
+            assert (await client.request(method, path, json=body)).headers["x-ratelimit-limit"] == "2"
+        assert (await client.get("/connections")).headers["x-ratelimit-limit"] == "1"
