@@ -340,13 +340,13 @@ async def test_first_run_yields_the_newest_first_and_misses_nothing(
     dates = {id: moment for moment, id in placed}
     assert [dates[id] for id in in_order(first)] == window[::-1][:8]
     shop.place("placed meanwhile", {"MUG-S": 1})
-    shop.refund("plain 8", 7)
+    shop.refund("plain 7", 7)
     rest = await pages(platform, Function.GET_ORDERS, Pull(cursor=first[-1].cursor, interrupted=True))
     came = set(in_order(first + rest))
     assert {id for id, moment in dates.items() if moment >= since} <= came
     assert shop.orders["placed meanwhile"] in came
     following = Pull(cursor=rest[-1].cursor, overlap=timedelta(0))
-    assert shop.orders["plain 8"] in ids(await pages(platform, Function.GET_ORDERS, following))
+    assert shop.orders["plain 7"] in ids(await pages(platform, Function.GET_ORDERS, following))
     await platform.session.close()
 
 
