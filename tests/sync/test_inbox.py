@@ -183,6 +183,10 @@ async def test_what_cannot_be_mapped_is_quarantined_and_the_rest_goes_on(desk: D
     (held,) = await quarantine.list_quarantined(desk.database, desk.connection.key)
     assert held.raw_key == "bad"
     assert await desk.waiting() == 0
+    del desk.platform.shop["bad"]
+    await desk.arrive("bad")
+    await desk.apply()
+    assert await quarantine.list_quarantined(desk.database, desk.connection.key) == []
 
 
 @pytest.mark.parametrize(

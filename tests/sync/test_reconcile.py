@@ -192,3 +192,15 @@ async def test_passes_are_due_once_in_a_while(
     assert await turn() == 1
     now += 100
     assert await turn() == 2
+
+
+async def test_a_quarantined_record_that_is_gone_is_forgotten(
+    database: Database, connection: Connection, shop: Shop
+) -> None:
+    unknowable = [RawOrder("e", status="unknowable"), RawOrder("f", status="unknowable")]
+    shop.pages = [orders("a", "b"), [*orders("c", "d"), *unknowable]]
+    await passed(database, connection, shop)
+    shop.pages = [orders("a", "b"), [*orders("c", "d"), unknowable[1]]]
+    found = await reconcile(database, connection, shop, FUNCTION, pause=0, clock=lambda: LATER + 10)
+    assert found.deleted == 0
+    assert [each.raw_key for each in await quarantine.list_quarantined(database, connection.key)] == ["f"]

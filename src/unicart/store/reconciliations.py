@@ -13,7 +13,7 @@ from unicart.contract.resources import Function
 from unicart.store.database import Database, Transaction
 from unicart.store.rows import columns, read
 from unicart.store.statements import insert_into
-from unicart.store.tables import RECORDS, checkpoints, connections, reconciled, reconciliations
+from unicart.store.tables import RECORDS, checkpoints, connections, quarantine, reconciled, reconciliations
 from unicart.store.tenants import COLUMNS, Connection
 
 
@@ -128,6 +128,18 @@ async def unseen(database: Database, connection_key: int, resource: str, before:
         table.c.connection_key == connection_key, table.c.trackstar_created < before, ~seen
     )
     return [row[0] for row in await database.execute(query.order_by(table.c.id).limit(limit))]
+
+
+async def unseen_quarantined(
+    database: Database, connection_key: int, function: str, resource: str, before: int, limit: int
+) -> list[str]:
+    """Keys of raw records that were quarantined ``before`` the pass began and that it has not seen."""
+    c = quarantine.c
+    seen = exists().where(_seen.connection_key == connection_key, _seen.resource == resource, _seen.id == c.raw_key)
+    query = select(c.raw_key).where(
+        c.connection_key == connection_key, c.function == function, c.last_seen < before, ~seen
+    )
+    return [row[0] for row in await database.execute(query.order_by(c.raw_key).limit(limit))]
 
 
 async def finish(database: Database, connection_key: int, function: str, resource: str, now: int) -> None:

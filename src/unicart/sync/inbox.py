@@ -15,7 +15,7 @@ import msgspec
 
 from unicart.connectors.kit import Connector, ConnectorError, Hint, Hook, RateLimitedByPlatform
 from unicart.contract.resources import BY_FUNCTION, Function
-from unicart.store import checkpoints, inbox, records
+from unicart.store import checkpoints, inbox, quarantine, records
 from unicart.store.checkpoints import LeaseLost
 from unicart.store.database import Database, StoreUnavailable
 from unicart.store.inbox import Entry
@@ -149,6 +149,7 @@ class InboxWorker:
                 resource, announced = BY_FUNCTION[each.function], each.announced
                 await save_page(transaction, connection, each.function, each.page, now, announced=announced)
                 await records.remove(transaction, connection, resource, each.gone, now, announced=announced)
+                await quarantine.clear(transaction, connection.key, each.function.value, each.gone)
             await inbox.remove(transaction, entries)
 
     async def _look(

@@ -15,7 +15,7 @@ from functools import partial
 
 from unicart.connectors.kit import Connector, ConnectorError, Pull, RawPage
 from unicart.contract.resources import BY_FUNCTION, Function
-from unicart.store import checkpoints, reconciliations, records
+from unicart.store import checkpoints, quarantine, reconciliations, records
 from unicart.store.checkpoints import Checkpoint, LeaseLost
 from unicart.store.database import Database, StoreUnavailable, Transaction
 from unicart.store.leases import this_process
@@ -126,7 +126,11 @@ class _Pass:
         return next(each for each in passes if each.function == self._function.value)
 
     async def _unseen(self, began: int) -> list[str]:
-        return await reconciliations.unseen(self._database, self._connection.key, self._resource.name, began, ASK)
+        """Records and quarantined records that the pass has not seen."""
+        key, function, resource = self._connection.key, self._function.value, self._resource.name
+        return await reconciliations.unseen(
+            self._database, key, resource, began, ASK
+        ) or await reconciliations.unseen_quarantined(self._database, key, function, resource, began, ASK)
 
     async def _compare(self, page: RawPage) -> None:
         mapped = map_page(self._connection, self._platform, self._function, keyed(page.records))
@@ -170,6 +174,7 @@ class _Pass:
             await self._store(transaction, page)
             gone = set(ids) - found
             deleted = await records.remove(transaction, self._connection, self._resource, gone, now, announced=True)
+            await quarantine.clear(transaction, key, self._function.value, gone)
             await reconciliations.add(transaction, key, self._function.value, deleted=deleted)
         log.info("%s %s: %s records are gone", self._connection.id, self._function.value, deleted)
 

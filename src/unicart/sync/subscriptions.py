@@ -16,6 +16,7 @@ from unicart.sync.connect import Open, opened_connection
 log = logging.getLogger(__name__)
 
 EVERY = 3600
+AT_ONCE = 16
 
 
 class Subscription(msgspec.Struct, frozen=True):
@@ -47,15 +48,20 @@ async def subscribe(
 ) -> bool:
     """Subscribe to the platform's webhooks, if it has any and is not subscribed to; whether it was.
 
+    A subscription to another URL is ended.
+
     Raises:
         ConnectorError: the platform refuses.
     """
     url = inbound_url(public_url, connection)
-    if not public_url or not platform.facts.webhooks or (await read(database, vault, connection)).url == url:
+    old = await read(database, vault, connection)
+    if not public_url or not platform.facts.webhooks or old.url == url:
         return False
     made = Subscription(url, await platform.subscribe(url))
     text = msgspec.json.encode(made).decode()
     await tenants.write_subscription(database, connection, vault.encrypt({"subscription": text}))
+    if old.url:
+        await platform.unsubscribe(old.kept)
     return True
 
 
@@ -84,12 +90,21 @@ async def subscribe_all(database: Database, vault: Vault, public_url: str, opene
     except StoreUnavailable as error:
         log.error("Subscriptions cannot be read: %s", error)
         return
-    for connection in known:
-        try:
-            if not connector(connection.integration_name).facts.webhooks:
-                continue
-            async with opened(database, vault, connection) as platform:
-                if await subscribe(database, vault, connection, platform, public_url):
-                    log.info("%s sends its webhooks to %s", connection.id, inbound_url(public_url, connection))
-        except (ConnectorError, LookupError, SecretError, StoreUnavailable) as error:
-            log.warning("%s sends no webhooks, and is polled only: %s", connection.id, error)
+    free = asyncio.Semaphore(AT_ONCE)
+
+    async def attempt(connection: Connection) -> None:
+        async with free:
+            await _subscribe(database, vault, connection, public_url, opened)
+
+    await asyncio.gather(*map(attempt, known))
+
+
+async def _subscribe(database: Database, vault: Vault, connection: Connection, public_url: str, opened: Open) -> None:
+    try:
+        if not connector(connection.integration_name).facts.webhooks:
+            return
+        async with opened(database, vault, connection) as platform:
+            if await subscribe(database, vault, connection, platform, public_url):
+                log.info("%s sends its webhooks to %s", connection.id, inbound_url(public_url, connection))
+    except (ConnectorError, LookupError, SecretError, StoreUnavailable) as error:
+        log.warning("%s sends no webhooks, and is polled only: %s", connection.id, error)
