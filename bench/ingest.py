@@ -2,14 +2,13 @@
 
 import statistics
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
+from bench.idle import scratch_store
 from bench.pulls import Pulls, apart, of_dlt, ours
 from bench.report import Figure
-from bench.servers import CACHE, Postgres, free_port, running
+from bench.servers import Postgres, free_port, running
 
 MOST_ORDERS = 10_000
 QUICK_ORDERS = 2_000
@@ -50,12 +49,12 @@ def _figures(
 
 
 def _ours(server: Postgres | None, platform: str, orders: int, *, announced: bool) -> Pulls:
-    with _empty_store(server) as (store, _):
+    with scratch_store(server) as (store, _):
         return apart(ours, platform, store, orders, announced)
 
 
 def _of_dlt(server: Postgres | None, platform: str, orders: int, *, nested: bool) -> Pulls:
-    with _empty_store(server) as (store, folder):
+    with scratch_store(server) as (store, folder):
         return apart(of_dlt, platform, store, orders, folder, nested)
 
 
@@ -64,15 +63,3 @@ def _platform(orders: int) -> Iterator[str]:
     url = f"http://127.0.0.1:{(port := free_port())}"
     with running([sys.executable, "-m", "bench.shop", str(orders), str(port)], f"{url}/admin/payments"):
         yield url
-
-
-@contextmanager
-def _empty_store(server: Postgres | None) -> Iterator[tuple[str, Path]]:
-    """The URL of an empty database, and a folder; both are deleted afterwards."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=CACHE) as folder:
-        if server is None:
-            yield f"sqlite:///{folder}/ingest.db", Path(folder)
-            return
-        with server.scratch() as store:
-            yield store, Path(folder)

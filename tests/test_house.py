@@ -9,6 +9,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "unicart"
 NEAR_MONEY = sorted([*SOURCE.glob("contract/*.py"), *SOURCE.glob("store/*.py"), *SOURCE.glob("connectors/*/*.py")])
 NOT_MONEY = {
     "http.py": "seconds to wait",
+    "throttle.py": "seconds and requests a second",
     "errors.py": "seconds to wait",
     "conformance.py": "a float among the odd values that mappings are tried with",
 }

@@ -14,8 +14,8 @@ from unicart.store import events
 from unicart.store.database import Database, Transaction
 from unicart.store.leases import this_process
 from unicart.store.rows import columns, read
-from unicart.store.tables import connections, sync_jobs
-from unicart.store.tenants import COLUMNS, Connection
+from unicart.store.tables import sync_jobs
+from unicart.store.tenants import Connection, connections_by_key
 
 
 class JobEnded(Exception):
@@ -113,9 +113,7 @@ async def claim(database: Database, now: int, limit: int, hold: int) -> list[Job
         )
     if not taken:
         return []
-    keys = {row[0] for row in taken}
-    rows = await database.execute(select(*COLUMNS).where(connections.c.connection_key.in_(keys)))
-    found = {connection.key: connection for connection in (read(Connection, row) for row in rows)}
+    found = await connections_by_key(database, {row[0] for row in taken})
     return [JobClaim(found[row[0]], read(Job, tuple(row)[1:]), owner) for row in taken if row[0] in found]
 
 

@@ -12,7 +12,7 @@ from unicart.store.leases import this_process
 from unicart.store.rows import columns, read
 from unicart.store.statements import insert_into
 from unicart.store.tables import checkpoints, connections, schedules, sync_jobs
-from unicart.store.tenants import COLUMNS, Connection
+from unicart.store.tenants import COLUMNS, Connection, connections_by_key
 
 
 class Schedule(msgspec.Struct, frozen=True):
@@ -146,9 +146,7 @@ async def claim(database: Database, now: int, limit: int, hold: int) -> list[Cla
         )
     if not taken:
         return []
-    keys = {row[0] for row in taken}
-    rows = await database.execute(select(*COLUMNS).where(connections.c.connection_key.in_(keys)))
-    found = {connection.key: connection for connection in (read(Connection, row) for row in rows)}
+    found = await connections_by_key(database, {row[0] for row in taken})
     return [Claim(found[row[0]], read(Schedule, tuple(row)[1:])) for row in taken if row[0] in found]
 
 

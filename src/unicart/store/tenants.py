@@ -3,6 +3,7 @@
 import hmac
 import time
 import uuid
+from collections.abc import Collection
 
 import msgspec
 from sqlalchemy import bindparam, delete, insert, select
@@ -180,6 +181,12 @@ async def find_connection_by_token(database: Database, token: str) -> Connection
     if not rows or not hmac.compare_digest(rows[0][0], hash):
         return None
     return read(Connection, tuple(rows[0])[1:])
+
+
+async def connections_by_key(database: Database, keys: Collection[int]) -> dict[int, Connection]:
+    """The connections with these keys, those that are still there."""
+    rows = await database.execute(select(*COLUMNS).where(_c.connection_key.in_(keys)))
+    return {connection.key: connection for connection in (read(Connection, row) for row in rows)}
 
 
 async def list_connections(database: Database, organization_id: str | None = None) -> list[Connection]:
