@@ -253,6 +253,7 @@ def connection_add(
             private_network=not no_private_network,
             customer_id=customer_id,
             history_days=days,
+            announced=True,
         )
         await schedule(database, connection, int(time.time()))
         await _subscribe(database, vault, connection, settings.public_url)
@@ -391,7 +392,7 @@ def connection_remove(
         if not yes:
             typer.confirm(f"Remove {connection.account_name} ({connection.integration_name}) and its data?", abort=True)
         await _unsubscribe(database, vault, connection)
-        await tenants.remove_connection(database, connection)
+        await tenants.remove_connection(database, connection, announced=True)
 
     _with_store(data_dir, remove)
     err.print("Removed.")

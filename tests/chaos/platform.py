@@ -120,7 +120,9 @@ class Platform:
         )
         self._server = uvicorn.Server(config)
         started = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(listener, started)), name="platform")
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._serve(listener, started)), name="platform", daemon=True
+        )
         self._thread.start()
         started.wait()
         return self
@@ -134,7 +136,7 @@ class Platform:
         """From now on, ``rate`` changes a second happen."""
         self.idle()
         self._stop_busy.clear()
-        self._busy = threading.Thread(target=self._live, args=(rate,), name="busy shop")
+        self._busy = threading.Thread(target=self._live, args=(rate,), name="busy shop", daemon=True)
         self._busy.start()
 
     def idle(self) -> None:

@@ -247,7 +247,7 @@ class ReceiverThread:
         self._refused: set[str] = set()
         self._stop = threading.Event()
         started = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(started)))
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(started)), daemon=True)
         self._thread.start()
         started.wait()
 

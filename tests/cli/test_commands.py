@@ -3,6 +3,7 @@
 import json
 import stat
 import subprocess
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -191,3 +192,16 @@ def test_connectors_for_tests_are_only_listed_when_asked_for(unicart: Unicart) -
     refusal = unicart.run("connection", "add", "nonesuch", fails=True)
     assert "sandbox" in refusal
     assert "hostile" not in refusal
+
+
+def test_a_connection_is_told_when_it_is_made_and_when_it_is_removed(unicart: Unicart) -> None:
+    id = unicart.connect("sandbox", "--orders", "5")
+    token = unicart.headers["x-trackstar-access-token"]
+    unicart.run("connection", "remove", id, "--yes")
+    with unicart.serving():
+        request = urllib.request.Request(f"{unicart.base_url}/events?connection_id={id}", headers=unicart.headers)
+        with urllib.request.urlopen(request, timeout=60) as reply:
+            body = reply.read().decode()
+    events = json.loads(body)["data"]
+    assert [event["event_type"] for event in events] == ["connection.created", "connection.deleted"]
+    assert token not in body

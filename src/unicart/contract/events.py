@@ -14,6 +14,8 @@ from unicart.contract.common import encode
 from unicart.contract.resources import ORDERS, RESOURCES, Resource
 
 SHIPMENT_CREATED = "cart-order.cart-shipment.created"
+CONNECTION_CREATED = "connection.created"
+CONNECTION_DELETED = "connection.deleted"
 HISTORICAL_SYNC_COMPLETED = "connection.historical-sync-completed"
 FORCE_SYNC_COMPLETED = "connection.force-sync-completed"
 SYNC_JOB_COMPLETED = "connection.sync-job-completed"
@@ -48,6 +50,8 @@ def deleted(resource: Resource) -> str:
 EVENT_TYPES = (
     *(name(resource) for resource in RESOURCES for name in (created, updated, deleted)),
     SHIPMENT_CREATED,
+    CONNECTION_CREATED,
+    CONNECTION_DELETED,
     HISTORICAL_SYNC_COMPLETED,
     FORCE_SYNC_COMPLETED,
     SYNC_JOB_COMPLETED,

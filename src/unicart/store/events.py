@@ -1,7 +1,7 @@
 """Events, written in the transaction of what they tell, and read in the order in which that became visible."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from sqlalchemy import ColumnElement, Insert, Select, bindparam, delete, select, union_all, update
@@ -11,7 +11,9 @@ from unicart.contract.events import Event
 from unicart.store.database import Database, Transaction
 from unicart.store.statements import Statement
 from unicart.store.tables import events, organizations
-from unicart.store.tenants import Connection
+
+if TYPE_CHECKING:
+    from unicart.store.tenants import Connection
 
 PRUNE = 5000
 
@@ -44,7 +46,7 @@ class CursorExpired(Exception):
     """Events behind the cursor are no longer kept."""
 
 
-async def put(transaction: Transaction, connection: Connection, told: Iterable[Event], now: int) -> None:
+async def put(transaction: Transaction, connection: "Connection", told: Iterable[Event], now: int) -> None:
     """Write events of one connection.
 
     Writers of one organization take turns from here to their commit, so that numbers ascend as commits do: a reader who

@@ -4,11 +4,15 @@ import hmac
 import time
 import uuid
 from collections.abc import Collection
+from typing import Any
 
 import msgspec
 from sqlalchemy import bindparam, delete, insert, select
 
-from unicart.store.database import Database
+from unicart.contract.common import format_date
+from unicart.contract.events import CONNECTION_CREATED, CONNECTION_DELETED, of_connection
+from unicart.store import events
+from unicart.store.database import Database, Transaction
 from unicart.store.rows import read
 from unicart.store.secrets import Vault, hash_secret, new_secret
 from unicart.store.tables import api_keys, connections, organizations
@@ -125,14 +129,16 @@ async def add_connection(
     private_network: bool,
     customer_id: str | None = None,
     history_days: int | None = None,
+    announced: bool = False,
 ) -> tuple[Connection, str]:
-    """A new connection and its access token."""
+    """A new connection and its access token, told by an event if it is ``announced``."""
     token = new_secret("uc_tok")
-    id = uuid.uuid4().hex
+    now = int(time.time())
     async with database.write() as transaction:
-        await transaction.execute(
-            insert(connections).values(
-                id=id,
+        rows = await transaction.execute(
+            insert(connections)
+            .values(
+                id=uuid.uuid4().hex,
                 organization_id=organization_id,
                 integration_name=integration_name,
                 customer_id=customer_id,
@@ -140,14 +146,23 @@ async def add_connection(
                 token_hash=hash_secret(token),
                 credentials=vault.encrypt(credentials),
                 private_network=private_network,
-                created=int(time.time()),
+                created=now,
                 history_days=history_days,
             )
+            .returning(*COLUMNS)
         )
-    connection = await find_connection(database, id)
-    if connection is None:
-        raise AssertionError("the connection was just stored")
+        connection = read(Connection, rows[0])
+        if announced:
+            # The contract has the token here, but it is shown once, to who made the connection, and stored nowhere.
+            data = {"created_date": format_date(now), "access_token": None}
+            await _tell(transaction, connection, CONNECTION_CREATED, data, now)
     return connection, token
+
+
+async def _tell(transaction: Transaction, connection: Connection, type: str, data: dict[str, Any], now: int) -> None:
+    await events.put(
+        transaction, connection, [of_connection(connection.id, connection.integration_name, type, data)], now
+    )
 
 
 _c = connections.c
@@ -237,7 +252,10 @@ async def new_token(database: Database, connection: Connection) -> str:
     return token
 
 
-async def remove_connection(database: Database, connection: Connection) -> None:
-    """Delete the connection with every record, checkpoint and error of it."""
+async def remove_connection(database: Database, connection: Connection, *, announced: bool = False) -> None:
+    """Delete the connection with every record, checkpoint and error of it; told by an event if it is ``announced``."""
+    now = int(time.time())
     async with database.write() as transaction:
+        if announced:
+            await _tell(transaction, connection, CONNECTION_DELETED, {"deleted_date": format_date(now)}, now)
         await transaction.execute(delete(connections).where(_c.connection_key == connection.key))
