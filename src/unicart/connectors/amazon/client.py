@@ -15,7 +15,7 @@ Operations have usage plans, a bucket each: a 429 says that it is empty, a heade
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -196,6 +196,7 @@ class AmazonConnector(Connector):
         self._renewal = float("-inf")
         self._included: tuple[str, ...] = OPEN_DATA + RESTRICTED_DATA
         self._found: tuple[str, ...] = ()
+        self._sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     @classmethod
     def base_url(cls, credentials: Mapping[str, str]) -> str:
@@ -263,7 +264,7 @@ class AmazonConnector(Connector):
                 yield page
                 return
             while left > 0:
-                await asyncio.sleep(min(left, HEARTBEAT))
+                await self._sleep(min(left, HEARTBEAT))
                 left -= HEARTBEAT
                 yield None
 

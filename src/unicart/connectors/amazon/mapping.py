@@ -339,7 +339,7 @@ def _additional_fields(source: payloads.Order) -> dict[str, Any]:
         "drop_off_location": preference.drop_off_location,
         "delivery_instructions": preference.address_instruction,
         "fulfillment_order_ids": [each.fulfillment_order_id for each in source.fulfillment_orders or []],
-        "package_states": _package_states(source.packages or []),
+        "packages": _packages(source.packages or []),
     }
     return fields | {name: value for name, value in optional.items() if value}
 
@@ -367,7 +367,7 @@ def _payments(payment: payloads.Payment | None) -> list[dict[str, Any]]:
     ]
 
 
-def _package_states(packages: Iterable[payloads.Package]) -> dict[str, Any]:
+def _packages(packages: Iterable[payloads.Package]) -> dict[str, Any]:
     """The finer state of each package, and the place it is sent from."""
     return {
         each.package_reference_id: {
