@@ -131,7 +131,7 @@ class FakeAmazon:
             return found
         if operation in models.ANSWERS:
             models.check_answer(operation, found)
-        return answer(200, json.dumps(found).encode(), x_amzn_RateLimit_Limit=self.rates.get(operation, "1e9"))
+        return answer(200, json.dumps(found).encode(), x_amzn_RateLimit_Limit=self.rates.get(operation, "1e6"))
 
     def _found(self, operation: str, id: str, given: dict[str, str]) -> Any:
         if operation == "getMarketplaceParticipations":
@@ -274,6 +274,7 @@ def connector_of(
     given = credentials_for(url) | dict(changed or {})
     session = Session(
         AmazonConnector.base_url(given),
+        secrets=(given["client_secret"], given["refresh_token"]),
         private_network=True,
         patience=patience,
         timeout=timeout,

@@ -270,6 +270,14 @@ class TestUsagePlans:
             assert refused.value.retry_after == pytest.approx(178.6, abs=0.1)
             assert "goes on by itself" in refused.value.message
 
+    async def test_a_rate_that_is_none_is_the_documented_one(self) -> None:
+        async with fake_amazon(rates={"searchOrders": "a lot"}) as (fake, connector):
+            copy = Copy(connector)
+            await copy.run(since=fake.now - HOUR)
+            asked = len(fake.requests)
+            await copy.run()
+            assert len(fake.requests) == asked
+
     async def test_a_bucket_that_fills_fast_is_waited_for(self) -> None:
         async with fake_amazon(rates={"getOrder": "200"}, buckets={"getOrder": 1}) as (fake, connector):
             for number in range(3):
@@ -416,6 +424,33 @@ class TestAuthorization:
                 assert order.ship_to_address.full_name is None
                 assert order.total_price is not None
 
+    async def test_a_refused_role_costs_one_request_a_day(self) -> None:
+        async with fake_amazon(withheld={"restricted"}, strict=True) as (fake, connector):
+            copy = Copy(connector)
+            await copy.run(since=fake.now - DAY)
+            asked = len(fake.asked("searchOrders"))
+            copy.connector = connector_of(fake.url)
+            await copy.run()
+            assert len(fake.asked("searchOrders")) == asked + 1
+            fake.withheld.clear()
+            stood = read_cursor(copy.cursor or "", OrdersCursor)
+            assert stood.refused is not None
+            copy.cursor = write_cursor(msgspec.structs.replace(stood, refused=stood.refused - 2 * DAY))
+            made = fake.place(1, fake.now - 3 * MINUTE)
+            fake.tick(60)
+            await copy.run()
+            await copy.connector.session.close()
+            assert copy.records == {made["orderId"]: made}
+
+    async def test_named_marketplaces_need_no_role_to_be_found(self) -> None:
+        async with fake_amazon(withheld={"getMarketplaceParticipations"}) as (fake, connector):
+            with pytest.raises(PermissionMissing, match="Selling Partner Insights"):
+                await connector.check()
+            named = connector_of(fake.url, {"marketplace_ids": US})
+            assert (await named.check()).account_name == "A1EXAMPLE"
+            assert await Copy(named).run(since=fake.now - DAY) == []
+            await named.session.close()
+
     async def test_a_seller_without_marketplaces_in_the_region(self) -> None:
         async with fake_amazon(marketplaces=[]) as (_, connector):
             with pytest.raises(BadAnswer, match="Check the connection's region"):
@@ -468,6 +503,6 @@ class TestFaults:
         with pytest.raises(CredentialsRejected) as refused:
             await connector.check()
         await connector.session.close()
-        assert "Atza" not in refused.value.message
-        sent = json.loads(server.requests[0].body)
-        assert sent["grant_type"] == "refresh_token"
+        assert "Atzr|refresh" in server.requests[0].body.decode()
+        assert "is unknown" in refused.value.detail
+        assert "Atzr|refresh" not in refused.value.message + refused.value.detail

@@ -1,6 +1,7 @@
 """Amazon's own models: its sandbox orders are mapped, and what our builders make is what it documents."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -48,7 +49,7 @@ def test_what_is_asked_for_is_all_that_there_is() -> None:
 @pytest.mark.parametrize("operation", list(models.ANSWERS))
 def test_usage_plans_are_the_documented_ones(operation: str) -> None:
     row = models.operation(operation)["description"].split("| ---- | ---- |")[1].split("|")
-    assert client.RATES[operation] == float(row[1])
+    assert client.RATES[operation] == Decimal(row[1].strip())
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ SELLER_CENTRAL = {
 }
 """Where sellers of a region authorize an application; some countries have a Seller Central of their own."""
 TOKEN_HEADER = "x-amz-access-token"  # noqa: S105 - a header's name
-MARGIN = 120.0
+MARGIN = 120
 """Seconds before its end at which an access token is renewed."""
 
 
@@ -36,7 +36,7 @@ class Grant(msgspec.Struct, frozen=True):
 
 class _Token(msgspec.Struct):
     access_token: str
-    expires_in: float = 3600.0
+    expires_in: int = 3600
     refresh_token: str | None = None
 
 
@@ -61,8 +61,8 @@ def check_region(credentials: Mapping[str, str]) -> None:
         )
 
 
-async def login(session: Session, credentials: Mapping[str, str]) -> float:
-    """Get an access token and let ``session`` send it; returns the monotonic time at which it is to be renewed.
+async def login(session: Session, credentials: Mapping[str, str]) -> int:
+    """Get an access token and let ``session`` send it; returns the monotonic time, in seconds, at which to renew it.
 
     Raises:
         CredentialsRejected: with what to correct.
@@ -70,7 +70,7 @@ async def login(session: Session, credentials: Mapping[str, str]) -> float:
     given = {"grant_type": "refresh_token", "refresh_token": credentials["refresh_token"]}
     token = await _token(session, credentials, given)
     session.headers[TOKEN_HEADER] = token.access_token
-    return time.monotonic() + token.expires_in - MARGIN
+    return int(time.monotonic()) + token.expires_in - MARGIN
 
 
 def authorization_url(

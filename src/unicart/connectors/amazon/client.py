@@ -17,6 +17,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -61,7 +62,13 @@ PARTICIPATIONS = "/sellers/v1/marketplaceParticipations"
 SEARCH_ORDERS, GET_ORDER = "searchOrders", "getOrder"
 SEARCH_LISTINGS, GET_LISTING = "searchListingsItems", "getListingsItem"
 GET_PARTICIPATIONS = "getMarketplaceParticipations"
-RATES = {SEARCH_ORDERS: 0.0056, GET_ORDER: 0.5, SEARCH_LISTINGS: 5.0, GET_LISTING: 5.0, GET_PARTICIPATIONS: 0.016}
+RATES = {
+    SEARCH_ORDERS: Decimal("0.0056"),
+    GET_ORDER: Decimal("0.5"),
+    SEARCH_LISTINGS: Decimal(5),
+    GET_LISTING: Decimal(5),
+    GET_PARTICIPATIONS: Decimal("0.016"),
+}
 """Requests a second by which each operation's bucket is refilled, if Amazon's answers tell no other rate."""
 ROLES = {
     SEARCH_ORDERS: "Inventory and Order Tracking",
@@ -71,6 +78,7 @@ ROLES = {
     GET_PARTICIPATIONS: "Selling Partner Insights",
 }
 RATE_HEADER = "x-amzn-ratelimit-limit"
+SLOWEST, FASTEST = Decimal("0.0001"), Decimal(1_000_000)
 
 ORDERS_PAGE = 100
 LISTINGS_PAGE = 20
@@ -85,9 +93,11 @@ SETTLED = timedelta(minutes=5)
 """Amazon refuses an upper bound less than two minutes ago; our clocks may differ by the rest."""
 TELLING = 10
 """How many different dates in one direction are no coincidence."""
-HEARTBEAT = 45.0
-"""Seconds of a wait after which an empty page tells that the run is alive."""
+HEARTBEAT = timedelta(seconds=45)
+"""After so much of a wait an empty page tells that the run is alive."""
 MOST_WAITS = 5
+REFUSED_FOR = timedelta(days=1)
+"""After so long a role that was missing is tried again: each try costs a request."""
 
 
 class Walk(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -111,7 +121,7 @@ class OrdersCursor(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
 
     ``walk`` is null between runs, ``slice`` once the first run is through. The next increment begins at ``reached``; ``bound``
     is what that becomes at the end of this walk. ``asked`` is when the last request was sent, ``rate`` how many a second
-    Amazon allows.
+    Amazon allows. ``refused`` is when Amazon last refused the data sets of buyers.
     """
 
     reached: Moment
@@ -119,7 +129,8 @@ class OrdersCursor(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
     slice: Slice | None = None
     bound: Moment | None = None
     asked: Moment | None = None
-    rate: float = RATES[SEARCH_ORDERS]
+    rate: Decimal = RATES[SEARCH_ORDERS]
+    refused: Moment | None = None
 
 
 class ListingsCursor(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -193,10 +204,10 @@ class AmazonConnector(Connector):
         session.outcomes.update(OUTCOMES)
         session.refresh = self._login
         self._rates = dict(RATES)
-        self._renewal = float("-inf")
-        self._included: tuple[str, ...] = OPEN_DATA + RESTRICTED_DATA
+        self._renewal: int | None = None
+        self._refused: datetime | None = None
         self._found: tuple[str, ...] = ()
-        self._sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+        self._sleep: Callable[..., Awaitable[None]] = asyncio.sleep
 
     @classmethod
     def base_url(cls, credentials: Mapping[str, str]) -> str:
@@ -204,9 +215,16 @@ class AmazonConnector(Connector):
 
     async def check(self) -> Account:
         auth.check_region(self.credentials)
-        taken = [each for each in (await self._seller()).payload if each.participation.is_participating]
-        name = next((each.store_name for each in taken if each.store_name), self.credentials["seller_id"])
-        return Account(account_id=self.credentials["seller_id"], account_name=name)
+        seller_id = self.credentials["seller_id"]
+        try:
+            taken = (await self._seller()).payload
+        except PermissionMissing:
+            # The credentials are good, and that role is only needed to find the marketplaces.
+            if not self.credentials.get("marketplace_ids"):
+                raise
+            taken = []
+        name = next((each.store_name for each in taken if each.store_name), seller_id)
+        return Account(account_id=seller_id, account_name=name)
 
     async def pull(self, function: Function, pull: Pull) -> AsyncIterator[RawPage]:
         if function is Function.GET_ORDERS:
@@ -227,6 +245,7 @@ class AmazonConnector(Connector):
 
     async def _orders(self, pull: Pull) -> AsyncIterator[RawPage]:
         cursor = read_cursor(pull.cursor, OrdersCursor) if pull.cursor else _beginning(pull)
+        self._refused = cursor.refused
         if pull.cursor and not pull.interrupted:
             if _too_soon(cursor):
                 yield RawPage(records=[], cursor=write_cursor(cursor))
@@ -235,7 +254,7 @@ class AmazonConnector(Connector):
         while cursor.walk is not None:
             async for page in self._patiently(cursor.walk, "lastUpdated"):
                 if page is not None:
-                    cursor = _behind(cursor, page, self._rates[SEARCH_ORDERS])
+                    cursor = _behind(cursor, page, self._rates[SEARCH_ORDERS], self._refused)
                 yield RawPage(records=page.records if page else [], cursor=write_cursor(cursor))
 
     async def _orders_window(self, pull: Pull, until: datetime) -> AsyncIterator[RawPage]:
@@ -259,12 +278,12 @@ class AmazonConnector(Connector):
             except RateLimitedByPlatform as error:
                 if waited == MOST_WAITS:
                     raise
-                left = error.retry_after or LONGEST_WAIT
+                left = timedelta(seconds=error.retry_after or LONGEST_WAIT)
             else:
                 yield page
                 return
-            while left > 0:
-                await self._sleep(min(left, HEARTBEAT))
+            while left > timedelta(0):
+                await self._sleep(min(left, HEARTBEAT).total_seconds())
                 left -= HEARTBEAT
                 yield None
 
@@ -291,21 +310,25 @@ class AmazonConnector(Connector):
         return bytes(self.session.decode(reply, _Order).order)
 
     async def _including(self, path: str, operation: str, where: Mapping[str, Any], token: str | None = None) -> Reply:
-        """Orders with all data sets; without those of buyers, if the application may not see them."""
-        parameters = {**where, "includedData": ",".join(self._included)}
-        try:
-            return await self._searched(path, operation, parameters, "paginationToken", token)
-        except PermissionMissing:
-            if self._included == OPEN_DATA:
-                raise
-            given, self._included = self._included, OPEN_DATA
-        try:
-            # Of its own data sets, so that the token of another search does not fit.
-            reply = await self._send("GET", path, operation, {**where, "includedData": ",".join(OPEN_DATA)})
-        except PermissionMissing:
-            self._included = given
-            raise
-        log.warning("amazon: the application lacks a restricted role, so that orders come without buyers and addresses")
+        """Orders with all data sets; without those of buyers for a day, if the application may not see them."""
+        if self._refused is None or datetime.now(UTC) - self._refused > REFUSED_FOR:
+            everything = {**where, "includedData": ",".join(OPEN_DATA + RESTRICTED_DATA)}
+            try:
+                reply = await self._searched(path, operation, everything, "paginationToken", token)
+            except PermissionMissing:
+                # The token is of a search with other data sets.
+                token = None
+            else:
+                self._refused = None
+                return reply
+        reply = await self._searched(
+            path, operation, {**where, "includedData": ",".join(OPEN_DATA)}, "paginationToken", token
+        )
+        if self._refused is None:
+            log.warning(
+                "amazon: the application lacks a restricted role, so that orders come without buyers and addresses"
+            )
+        self._refused = self._refused or datetime.now(UTC)
         return reply
 
     async def _listings(self, pull: Pull) -> AsyncIterator[RawPage]:
@@ -412,14 +435,14 @@ class AmazonConnector(Connector):
 
     def _hold(self, operation: str, times: int, error: RequestRefused) -> None:
         """Send nothing until the bucket has a request in it again."""
-        wait = 1.0 / self._rates[operation]
+        wait = _interval(self._rates[operation]).total_seconds()
         if wait > LONGEST_WAIT or times > MOST_WAITS:
             message = f"{error.url} limits our requests: one in {wait:.0f} s. The sync goes on by itself."
             raise RateLimitedByPlatform(message, error.detail, error.url, wait) from error
         self.session.throttle.pause(wait)
 
     async def _authorize(self) -> None:
-        if time.monotonic() >= self._renewal:
+        if self._renewal is None or time.monotonic() >= self._renewal:
             await self._login()
 
     async def _login(self) -> None:
@@ -433,11 +456,11 @@ def _beginning(pull: Pull) -> OrdersCursor:
     return OrdersCursor(reached=lower, walk=Walk(lower), slice=Slice(lower, FIRST_SLICE.days, since))
 
 
-def _behind(cursor: OrdersCursor, page: _Page, rate: float) -> OrdersCursor:
+def _behind(cursor: OrdersCursor, page: _Page, rate: Decimal, refused: datetime | None) -> OrdersCursor:
     """The cursor behind a page: in the same walk, in the next slice of a first run, or at the end of the run."""
     bound = max([cursor.bound or cursor.reached, page.bound or cursor.reached, *page.dates])
     replace = msgspec.structs.replace
-    cursor = replace(cursor, walk=page.next, bound=bound, asked=datetime.now(UTC), rate=rate)
+    cursor = replace(cursor, walk=page.next, bound=bound, asked=datetime.now(UTC), rate=rate, refused=refused)
     if page.next is not None:
         return cursor
     slice = cursor.slice
@@ -452,7 +475,7 @@ def _too_soon(cursor: OrdersCursor) -> bool:
     """Whether Amazon has not refilled the bucket since the last request; what is in it is for pages and first runs."""
     if cursor.asked is None:
         return False
-    return timedelta(0) <= datetime.now(UTC) - cursor.asked < timedelta(seconds=1.0 / cursor.rate)
+    return timedelta(0) <= datetime.now(UTC) - cursor.asked < _interval(cursor.rate)
 
 
 def _left(walk: Walk, dates: Sequence[datetime], pagination: _Pagination | None, telling: int) -> Walk | None:
@@ -487,12 +510,17 @@ def _stamp(raw: msgspec.Raw, type: type[T]) -> T:
         raise BadAnswer(f"Amazon sent a record without an id or its dates: {error}") from error
 
 
-def _rate(reply: Reply) -> float | None:
+def _rate(reply: Reply) -> Decimal | None:
     try:
-        rate = float(reply.headers.get(RATE_HEADER, ""))
-    except ValueError:
+        rate = Decimal(reply.headers.get(RATE_HEADER, ""))
+    except InvalidOperation:
         return None
-    return rate if 0 < rate < float("inf") else None
+    return min(max(rate, SLOWEST), FASTEST) if rate.is_finite() and rate > 0 else None
+
+
+def _interval(rate: Decimal) -> timedelta:
+    """How long it takes until a bucket has one request more."""
+    return timedelta(microseconds=int(1_000_000 / rate))
 
 
 def _text(moment: datetime) -> str:
