@@ -344,6 +344,12 @@ class TestListings:
             came = [json.loads(raw)["sku"] for page in pages for raw in page.records]
             assert list(dict.fromkeys(came)) == [f"SKU-{number}" for number in range(40, 9, -1)]
 
+    async def test_listings_are_those_of_amazons_own_first_marketplace(self) -> None:
+        async with fake_amazon(marketplaces=["A1MQXOICRS2Z7M", US, DE]) as (fake, connector):
+            fake.offer("MUG", fake.now - DAY)
+            assert await Copy(connector, Function.GET_PRODUCTS).run() == ["MUG"]
+            assert {given["marketplaceIds"] for given in fake.asked("searchListingsItems")} == {US}
+
 
 class TestFetch:
     async def test_orders_by_id(self) -> None:
@@ -432,15 +438,23 @@ class TestAuthorization:
             copy.connector = connector_of(fake.url)
             await copy.run()
             assert len(fake.asked("searchOrders")) == asked + 1
+            for _ in range(2):
+                self.a_day_passes(copy)
+                await copy.run()
+                await copy.run()
+            assert len(fake.asked("searchOrders")) == asked + 1 + 2 * 3
             fake.withheld.clear()
-            stood = read_cursor(copy.cursor or "", OrdersCursor)
-            assert stood.refused is not None
-            copy.cursor = write_cursor(msgspec.structs.replace(stood, refused=stood.refused - 2 * DAY))
+            self.a_day_passes(copy)
             made = fake.place(1, fake.now - 3 * MINUTE)
             fake.tick(60)
             await copy.run()
             await copy.connector.session.close()
             assert copy.records == {made["orderId"]: made}
+
+    def a_day_passes(self, copy: Copy) -> None:
+        stood = read_cursor(copy.cursor or "", OrdersCursor)
+        assert stood.refused is not None
+        copy.cursor = write_cursor(msgspec.structs.replace(stood, refused=stood.refused - DAY))
 
     async def test_named_marketplaces_need_no_role_to_be_found(self) -> None:
         async with fake_amazon(withheld={"getMarketplaceParticipations"}) as (fake, connector):

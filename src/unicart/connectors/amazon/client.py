@@ -311,24 +311,22 @@ class AmazonConnector(Connector):
 
     async def _including(self, path: str, operation: str, where: Mapping[str, Any], token: str | None = None) -> Reply:
         """Orders with all data sets; without those of buyers for a day, if the application may not see them."""
-        if self._refused is None or datetime.now(UTC) - self._refused > REFUSED_FOR:
-            everything = {**where, "includedData": ",".join(OPEN_DATA + RESTRICTED_DATA)}
+        name, refused = "paginationToken", datetime.now(UTC)
+        if self._refused is not None and refused - self._refused < REFUSED_FOR:
+            refused = self._refused
+        else:
             try:
-                reply = await self._searched(path, operation, everything, "paginationToken", token)
+                reply = await self._searched(path, operation, _with(where, OPEN_DATA + RESTRICTED_DATA), name, token)
             except PermissionMissing:
                 # The token is of a search with other data sets.
                 token = None
             else:
                 self._refused = None
                 return reply
-        reply = await self._searched(
-            path, operation, {**where, "includedData": ",".join(OPEN_DATA)}, "paginationToken", token
-        )
+        reply = await self._searched(path, operation, _with(where, OPEN_DATA), name, token)
         if self._refused is None:
-            log.warning(
-                "amazon: the application lacks a restricted role, so that orders come without buyers and addresses"
-            )
-        self._refused = self._refused or datetime.now(UTC)
+            log.warning("amazon: a restricted role is missing, so that orders come without buyers and addresses")
+        self._refused = refused
         return reply
 
     async def _listings(self, pull: Pull) -> AsyncIterator[RawPage]:
@@ -386,7 +384,9 @@ class AmazonConnector(Connector):
             self._found = tuple(filter(None, self.credentials.get("marketplace_ids", "").replace(",", " ").split()))
         if not self._found:
             taken = (await self._seller()).payload
-            self._found = tuple(each.marketplace.id for each in taken if each.participation.is_participating)
+            found = [each.marketplace.id for each in taken if each.participation.is_participating]
+            # Shops outside Amazon take part too, and have no listings.
+            self._found = tuple(sorted(found, key=lambda id: id not in mapping.CURRENCIES))
         if not self._found:
             raise BadAnswer("The seller takes part in no marketplace of this region. Check the connection's region.")
         return self._found
@@ -492,6 +492,10 @@ def _left(walk: Walk, dates: Sequence[datetime], pagination: _Pagination | None,
         if list(dates) == sorted(dates, reverse=True):
             return Walk(walk.after, dates[-1])
     return Walk(walk.after, walk.before, token)
+
+
+def _with(where: Mapping[str, Any], data: Sequence[str]) -> dict[str, Any]:
+    return {**where, "includedData": ",".join(data)}
 
 
 def _first_listings(pull: Pull) -> ListingsCursor:
