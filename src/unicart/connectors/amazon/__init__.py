@@ -1,0 +1,5 @@
+"""Amazon's stores, through the Selling Partner API."""
+
+from unicart.connectors.amazon.client import AmazonConnector
+
+CONNECTOR = AmazonConnector

@@ -1,0 +1,83 @@
+"""What is known of Amazon without asking it."""
+
+from unicart.connectors.amazon.auth import LOGIN_URL
+from unicart.connectors.kit import Credential, Facts
+from unicart.contract.resources import Function
+
+FACTS = Facts(
+    name="amazon",
+    display_name="Amazon",
+    description="Amazon's stores, through the Selling Partner API: orders of all marketplaces of a region, and listings.",
+    credentials=(
+        Credential(
+            name="client_id",
+            label="LWA client id",
+            help="Of the application, in the Solution Provider Portal under LWA credentials; begins with amzn1.application.",
+        ),
+        Credential(
+            name="client_secret",
+            label="LWA client secret",
+            help="Beside the client id. It has to be rotated every 180 days.",
+            kind="secret",
+        ),
+        Credential(
+            name="refresh_token",
+            label="Refresh token",
+            help="Shown when the application is authorized for the seller's account; begins with Atzr|.",
+            kind="secret",
+        ),
+        Credential(
+            name="seller_id",
+            label="Seller id",
+            help="The merchant token in Seller Central, Account Info; begins with A.",
+        ),
+        Credential(
+            name="region",
+            label="Region",
+            help="na (America), eu (Europe, Middle East, India) or fe (Japan, Australia, Singapore). One connection for each.",
+            required=False,
+            default="na",
+        ),
+        Credential(
+            name="marketplace_ids",
+            label="Marketplaces",
+            help="Ids with commas between, such as ATVPDKIKX0DER; all that the seller takes part in if it is left empty. "
+            "Listings are those of the first.",
+            required=False,
+        ),
+        Credential(
+            name="endpoint",
+            label="Endpoint",
+            help="In place of the region's own, such as https://sandbox.sellingpartnerapi-na.amazon.com.",
+            kind="url",
+            required=False,
+        ),
+        Credential(
+            name="login_url",
+            label="Login URL",
+            help="Where tokens are got. Leave it as it is, unless you go through a proxy of your own.",
+            kind="url",
+            required=False,
+            default=LOGIN_URL,
+        ),
+    ),
+    functions=(Function.GET_ORDERS, Function.GET_PRODUCTS),
+    limits=(
+        "Each operation has a bucket of its own for each seller: searching orders is refilled once in three minutes and holds "
+        "20 requests of 100 orders, listings 5 requests a second of 20. More often than the bucket is refilled, nothing is "
+        "asked; a long first sync waits for it between its pages."
+    ),
+    incremental=(
+        "Orders: their lastUpdatedTime, up to two minutes ago, which is as new as Amazon tells. Listings: lastUpdatedDate; "
+        "whether stock moves it is not documented. What Amazon does not date is found by comparing everything."
+    ),
+    documentation=(
+        "https://developer-docs.amazon.com/sp-api/docs/orders-api-migration-guide",
+        "https://developer-docs.amazon.com/sp-api/docs/get-orders-with-filtering-criteria",
+        "https://developer-docs.amazon.com/sp-api/docs/access-orders-pii",
+        "https://developer-docs.amazon.com/sp-api/docs/search-for-listings-items-by-id",
+        "https://developer-docs.amazon.com/sp-api/docs/usage-plans-and-rate-limits",
+        "https://developer-docs.amazon.com/sp-api/docs/website-authorization-workflow",
+        "https://developer-docs.amazon.com/sp-api/docs/marketplace-ids",
+    ),
+)
