@@ -131,7 +131,7 @@ class WindowCursor(msgspec.Struct, frozen=True):
     customer: int = 0
 
 
-class _ReadOnly(msgspec.Struct, rename="camel"):
+class _ReadOnly(msgspec.Struct, frozen=True, rename="camel"):
     order_id: int | None = None
     item_id: int | None = None
     customer_id: int | None = None
@@ -239,7 +239,7 @@ class ExtensivConnector(Connector):
     async def _orders(self, pull: Pull) -> AsyncIterator[RawPage]:
         begun = read_cursor(pull.cursor, OrdersCursor) if pull.cursor else await self._first_orders(pull)
         cursor, pulled = begun, 0
-        async for raws, cursor, left in self._backfill(begun):
+        async for raws, cursor, left in self._backfill(begun, pull.overlap):
             records = self._with_order(raws)
             yield RawPage(records=records, cursor=write_cursor(cursor), total=None if left is None else pulled + left)
             pulled += len(raws)
@@ -254,7 +254,9 @@ class ExtensivConnector(Connector):
         newest = await self._newest(ORDERS, self._of_customer())
         return OrdersCursor(Walk(max(newest, since or BEGINNING)), Backfill(since))
 
-    async def _backfill(self, cursor: OrdersCursor) -> AsyncIterator[tuple[list[bytes], OrdersCursor, int | None]]:
+    async def _backfill(
+        self, cursor: OrdersCursor, overlap: timedelta
+    ) -> AsyncIterator[tuple[list[bytes], OrdersCursor, int | None]]:
         """The pages of the first run, each with the cursor behind it, and how many are left where that is known."""
         if cursor.backfill is None:
             return
@@ -262,13 +264,19 @@ class ExtensivConnector(Connector):
         if changed is None:
             where = [*self._of_customer(), *([f"{CREATED}=ge={since}"] if since else [])]
             async for page, lowest in self._descending(ORDERS, where, below):
-                cursor = OrdersCursor(cursor.changes, Backfill(since, lowest))
+                cursor = OrdersCursor(self._noted(ORDERS, cursor.changes, page.raws, overlap), Backfill(since, lowest))
                 yield page.raws, cursor, page.left
         if since is not None:
             earlier = [*self._of_customer(), f"{CREATED}=lt={since}"]
             async for raws, walk, _ in self._walk(ORDERS, changed or Walk(since), timedelta(0), earlier):
-                cursor = OrdersCursor(cursor.changes, Backfill(since, changed=walk))
+                cursor = OrdersCursor(self._noted(ORDERS, cursor.changes, raws, overlap), Backfill(since, changed=walk))
                 yield raws, cursor, None
+
+    def _noted(self, source: Source, walk: Walk, raws: Sequence[bytes], overlap: timedelta) -> Walk:
+        """The walk of changes, which does not bring ``raws`` again."""
+        oldest = self._back(walk.position, overlap)
+        versions = {str(_id(raw)): self._version(raw, source) for raw in raws if _is_dated(raw)}
+        return Walk(walk.position, walk.recent | {id: each for id, each in versions.items() if each >= oldest})
 
     async def _orders_window(self, pull: Pull) -> AsyncIterator[RawPage]:
         begun = read_cursor(pull.cursor, WindowCursor) if pull.cursor else WindowCursor()
@@ -306,7 +314,8 @@ class ExtensivConnector(Connector):
             begun = Catalogue(0, Walk(await self._newest(source, [])))
         if begun.above is not None:
             async for page, last in self._ascending(source, [], begun.above):
-                yield page.raws, Catalogue(last, begun.changes)
+                begun = Catalogue(last, self._noted(source, begun.changes, page.raws, overlap))
+                yield page.raws, begun
         async for raws, walk, _ in self._walk(source, begun.changes, overlap, []):
             yield raws, Catalogue(None, walk)
 
@@ -347,7 +356,7 @@ class ExtensivConnector(Connector):
         wheres = [[]] if items is None else [[f"itemid=in=({_joined(some)})"] for some in _cut(items)]
         found: dict[str, list[bytes]] = {}
         for where in wheres:
-            for raw in sorted(await self._stock_rows(where), key=_stock_key):
+            for raw in sorted(await self._stock_rows(where), key=lambda raw: (_stock_key(raw), raw)):
                 found.setdefault(_stock_key(raw)[0], []).append(raw)
         return found
 
@@ -442,10 +451,9 @@ class ExtensivConnector(Connector):
             yield (await self._page(source, [*where, f"{source.key}=in=({_joined(some)})"], source.key)).raws
 
     async def _newest(self, source: Source, where: Sequence[str]) -> str:
-        """The second of the newest change. Items that were never changed may have no date."""
+        """The second of the newest change."""
         page = await self._page(source, where, f"-{CHANGED}", size=1)
-        dated = page.raws and _decoded(page.raws[0], _Stamp).read_only.last_modified_date
-        return self._date(page.raws[0], source) if dated else BEGINNING
+        return self._date(page.raws[0], source) if page.raws and _is_dated(page.raws[0]) else BEGINNING
 
     async def _page(self, source: Source, where: Sequence[str], sort: str, size: int = PAGE_SIZE) -> _Page:
         """The first page of what RQL finds."""
@@ -571,6 +579,11 @@ def _id(raw: bytes) -> int:
     if id is None:
         raise BadAnswer("Extensiv sent a record without an id.", repr(raw[:300]))
     return id
+
+
+def _is_dated(raw: bytes) -> bool:
+    """Items that were never changed may have no date."""
+    return bool(_decoded(raw, _Stamp).read_only.last_modified_date)
 
 
 def _decoded(raw: bytes | msgspec.Raw, type: type[T]) -> T:
