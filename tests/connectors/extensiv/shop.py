@@ -216,7 +216,7 @@ class FakeExtensiv:
         predicates = [each for each in asked.get("rql", "").split(";") if each]
         kept = [row for row in rows if all(_holds(row, each) for each in predicates)]
         if sortable:
-            for name in reversed(asked.get("sort", "").split(",")):
+            for name in reversed([each for each in asked.get("sort", "").split(",") if each]):
                 kept.sort(key=lambda row: _sort_key(row, name.lstrip("-")), reverse=name.startswith("-"))
         return copy.deepcopy(kept[(number - 1) * size : number * size]), len(kept)
 

@@ -107,7 +107,7 @@ async def test_check_names_the_account(fake: FakeExtensiv) -> None:
 async def test_credentials_that_are_wrong_are_rejected_with_the_remedy(
     fake: FakeExtensiv, credentials: dict[str, str], word: str
 ) -> None:
-    async with connected(fake, **credentials) as connector:
+    async with connected(fake, patience=20.0, slowest=20.0, **credentials) as connector:
         with pytest.raises(CredentialsRejected, match=word):
             await connector.check()
 
