@@ -240,6 +240,10 @@ def test_an_order_that_never_changed_was_changed_when_it_was_created() -> None:
     assert found.updated_date == found.created_date
 
 
+def test_the_least_date_of_dotnet_is_none() -> None:
+    assert order(OPEN, zone="Asia/Tokyo", earliestShipDate="0001-01-01T00:00:00").earliest_ship_date is None
+
+
 def test_a_quantity_in_secondary_units_is_what_extensiv_estimates() -> None:
     found = order(OPEN, _embedded=line(qty=None, readOnly={"estimatedQty": 24.0}))
     assert found.line_items[0].quantity == 24

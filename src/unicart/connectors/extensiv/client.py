@@ -41,7 +41,7 @@ from unicart.contract.resources import Function, Record
 URL = "https://secure-wms.com"
 PAGE_SIZE = 100
 STOCK_PAGE_SIZE = 500
-RATE = 5.0
+RATE = 5
 CONCURRENCY = 2
 MOST_RESTARTS = 10
 BEGINNING = "1970-01-01T00:00:00"
@@ -193,7 +193,7 @@ class ExtensivConnector(Connector):
         self._zone()
         await self._ask("/orders", _Listed, {"pgsiz": 1, "pgnum": 1}, ORDERS.role)
         user = self.credentials.get("user_login") or self.credentials.get("user_login_id", "")
-        tpl = self.credentials.get("tpl") or self.credentials["client_id"]
+        tpl = self.credentials.get("tpl", "").strip("{}") or self.credentials["client_id"]
         customer = self._customer()
         if customer is None:
             return Account(account_id=tpl, account_name=f"{FACTS.display_name}, {user}")
@@ -458,11 +458,18 @@ class ExtensivConnector(Connector):
     async def _page(self, source: Source, where: Sequence[str], sort: str, size: int = PAGE_SIZE) -> _Page:
         """The first page of what RQL finds."""
         parameters = {**source.parameters, "pgsiz": size, "pgnum": 1, "sort": sort, **_rql(where)}
+        page = await self._listed(source, parameters)
+        if not page.raws and page.left:
+            # The records may have changed between being counted and being listed.
+            page = await self._listed(source, parameters)
+        if not page.raws and page.left:
+            raise BadAnswer(f"{source.path} answered without the list of {source.rel} that it counts.")
+        return page
+
+    async def _listed(self, source: Source, parameters: Mapping[str, Any]) -> _Page:
         listed = await self._ask(source.path, _Listed, parameters, source.role)
         found = [raw for name, raw in listed.embedded.items() if name.lower() == RELS + source.rel]
         raws = _decoded(found[0], list[msgspec.Raw]) if found else []
-        if not raws and listed.total_results:
-            raise BadAnswer(f"{source.path} answered without a list of {source.rel}.", repr(list(listed.embedded)))
         return _Page([bytes(raw) for raw in raws], listed.total_results)
 
     async def _ask(self, path: str, type: type[T], parameters: Mapping[str, Any], role: str) -> T:

@@ -37,6 +37,9 @@ ORDER_ITEM = "http://api.3plcentral.com/rels/orders/item"
 UNDATED = datetime(1970, 1, 1, tzinfo=UTC)
 """The date of what Extensiv keeps no date of."""
 
+NO_DATE = "0001-01-01"
+"""The least date of .NET, which stands for none."""
+
 OPEN, CLOSED, CANCELED = 0, 1, 2
 STATUSES = {OPEN: "Open", CLOSED: "Closed", CANCELED: "Canceled"}
 OF_SHIPMENTS = {
@@ -436,7 +439,7 @@ def _name(source: payloads.Named | None) -> str | None:
 
 
 def _moment(text: str | None, where: tzinfo) -> datetime | None:
-    return moment(text, where) if text else None
+    return moment(text, where) if text and not text.startswith(NO_DATE) else None
 
 
 def _finite(amount: Decimal | None, field: str) -> Decimal | None:
