@@ -364,14 +364,15 @@ class ExtensivConnector(Connector):
         """Rows of stock. They cannot be sorted or walked by a key, so a reading must be whole and free of doubles.
 
         Raises:
-            PlatformUnavailable: none is, and no two in a row are the same.
+            PlatformUnavailable: none is, and no two in a row have the same rows.
         """
-        before: list[bytes] | None = None
+        before: list[tuple[str, int, str]] = []
         for _ in range(MOST_RESTARTS):
             rows, total = await self._stock_reading(where)
-            if len(rows) == total and (len(set(map(_stock_key, rows))) == total or sorted(rows) == before):
+            keys = sorted(map(_stock_key, rows))
+            if len(keys) == total and (len(set(keys)) == total or keys == before):
                 return rows
-            before = sorted(rows)
+            before = keys
         raise PlatformUnavailable("Extensiv's stock keeps changing while it is read. The next sync goes on here.")
 
     async def _stock_reading(self, where: Sequence[str]) -> tuple[list[bytes], int]:
