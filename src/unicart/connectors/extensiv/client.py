@@ -1,0 +1,628 @@
+"""The REST API of 3PL Warehouse Manager: pages of orders, items and facilities that are new or changed.
+
+Lists are filtered and sorted by RQL, and never paged by number, because rows move while they are read. What is new is walked by
+id, which rises; what has changed by `lastModifiedDate`: a page begins at the second of the last record of the page before, and
+records that came already are dropped. A second with more records than a page is walked by id. Dates are kept as Extensiv
+writes them, without a zone, and sent back so: both are of the same clock.
+
+The first run of orders goes down from the newest. The walk of changes begins at the newest date that there was before it.
+
+Stock has no date and rows that name no customer, so all rows are read in each run of products and compared with the last.
+Single records are read with an `ETag`, which writes want back in `If-Match`; lists have none.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta, tzinfo
+from typing import Any, TypeVar
+
+import msgspec
+
+from unicart.connectors.extensiv import auth, mapping
+from unicart.connectors.extensiv.errors import OUTCOMES
+from unicart.connectors.extensiv.facts import FACTS
+from unicart.connectors.extensiv.payloads import Customer, StockRow
+from unicart.connectors.kit import (
+    Account,
+    BadAnswer,
+    Connector,
+    CredentialsRejected,
+    PermissionMissing,
+    PlatformUnavailable,
+    Pull,
+    RawPage,
+    Session,
+    Throttle,
+    fingerprint,
+    read_cursor,
+    write_cursor,
+)
+from unicart.contract.resources import Function, Record
+
+URL = "https://secure-wms.com"
+PAGE_SIZE = 100
+STOCK_PAGE_SIZE = 500
+RATE = 5
+CONCURRENCY = 2
+MOST_RESTARTS = 10
+BEGINNING = "1970-01-01T00:00:00"
+SECOND = timedelta(seconds=1)
+HOUR = timedelta(hours=1)
+REPEATED = timedelta(hours=3)
+"""How far to look back where the clock was set back shortly before: longer than any change from summer time."""
+
+CREATED, CHANGED = "readonly.creationdate", "readonly.lastmodifieddate"
+CUSTOMER = "readonly.customeridentifier.id"
+RELS = "http://api.3plcentral.com/rels/"
+
+T = TypeVar("T")
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """A list: its path, the end of its name in the answer, the property of its ids, and the role that it needs."""
+
+    path: str
+    rel: str
+    key: str
+    role: str
+    parameters: dict[str, str] = {}
+
+
+ORDERS = Source(
+    path="/orders",
+    rel="orders/order",
+    key="readonly.orderid",
+    role="OrderView",
+    parameters={"detail": "All", "itemdetail": "All"},
+)
+CUSTOMERS = Source(path="/customers", rel="customers/customer", key="readonly.customerid", role="CustomerView")
+FACILITIES = Source(path="/properties/facilities", rel="properties/facility", key="facilityid", role="FacilityView")
+
+
+class Walk(msgspec.Struct, frozen=True):
+    """How far changes are walked: the second of the last record, and the versions of those shortly before, by id."""
+
+    position: str = BEGINNING
+    recent: dict[str, str] = {}
+
+
+class Backfill(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How far the first run of orders is.
+
+    First come the orders created from ``since`` on, the newest first: those ``below`` an id are left. Then those created
+    before but ``changed`` from then on.
+    """
+
+    since: str | None = None
+    below: int | None = None
+    changed: Walk | None = None
+
+
+class OrdersCursor(msgspec.Struct, frozen=True):
+    """How far the changes of orders are walked, once there is no ``backfill`` left."""
+
+    changes: Walk = Walk()
+    backfill: Backfill | None = None
+
+
+class Catalogue(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How far the items of a customer are: by id in the first run, ``above`` which they are left; and by changes."""
+
+    above: int | None = None
+    changes: Walk = Walk()
+
+
+class ProductsCursor(msgspec.Struct, frozen=True):
+    """The catalogues by customer, and the fingerprint of the stock of each item that came, by customer and item."""
+
+    catalogues: dict[str, Catalogue] = {}
+    stock: dict[str, dict[str, str]] = {}
+
+
+class FacilitiesCursor(msgspec.Struct, frozen=True):
+    """The fingerprints of facilities, by id."""
+
+    known: dict[str, str] = {}
+
+
+class WindowCursor(msgspec.Struct, frozen=True):
+    """The last record of a window of time: its id, and the customer that items belong to."""
+
+    last: int = 0
+    customer: int = 0
+
+
+class _ReadOnly(msgspec.Struct, frozen=True, rename="camel"):
+    order_id: int | None = None
+    item_id: int | None = None
+    customer_id: int | None = None
+    last_modified_date: str | None = None
+
+
+class _Stamp(msgspec.Struct, rename="camel"):
+    read_only: _ReadOnly = _ReadOnly()
+    item_id: int | None = None
+    facility_id: int | None = None
+
+    def id(self) -> int | None:
+        head = self.read_only
+        ids = (head.order_id, head.item_id, self.item_id, head.customer_id, self.facility_id)
+        return next((id for id in ids if id is not None), None)
+
+
+class _Listed(msgspec.Struct, rename="camel"):
+    total_results: int
+    embedded: dict[str, msgspec.Raw] = msgspec.field(name="_embedded", default_factory=dict)
+
+
+class _Summaries(msgspec.Struct, rename="camel"):
+    total_results: int
+    summaries: list[msgspec.Raw]
+
+
+class _Page(msgspec.Struct):
+    """``left`` is how many records there are from the first one on."""
+
+    raws: list[bytes]
+    left: int
+
+    @property
+    def is_last(self) -> bool:
+        return len(self.raws) >= self.left
+
+
+Stock = Mapping[str, Sequence[bytes]]
+
+
+class ExtensivConnector(Connector):
+    """A 3PL on Extensiv 3PL Warehouse Manager, or one of its customers."""
+
+    facts = FACTS
+
+    def __init__(self, credentials: Mapping[str, str], session: Session) -> None:
+        super().__init__(credentials, session)
+        session.headers["accept"] = "application/hal+json"
+        session.outcomes.update(OUTCOMES)
+        session.throttle = Throttle(RATE, CONCURRENCY)
+        session.refresh = self._login
+
+    @classmethod
+    def base_url(cls, credentials: Mapping[str, str]) -> str:
+        return credentials.get("url") or URL
+
+    async def check(self) -> Account:
+        self._zone()
+        await self._ask("/orders", _Listed, {"pgsiz": 1, "pgnum": 1}, ORDERS.role)
+        user = self.credentials.get("user_login") or self.credentials.get("user_login_id", "")
+        tpl = self.credentials.get("tpl", "").strip("{}") or self.credentials["client_id"]
+        customer = self._customer()
+        if customer is None:
+            return Account(account_id=tpl, account_name=f"{FACTS.display_name}, {user}")
+        found = await self._ask(f"/customers/{customer}", Customer, {}, CUSTOMERS.role)
+        name = found.company_info.company_name if found.company_info else None
+        return Account(
+            account_id=f"{tpl} {customer}", account_name=name or f"{FACTS.display_name}, customer {customer}"
+        )
+
+    async def pull(self, function: Function, pull: Pull) -> AsyncIterator[RawPage]:
+        increments = {
+            Function.GET_ORDERS: self._orders,
+            Function.GET_PRODUCTS: self._products,
+            Function.GET_WAREHOUSES: self._facilities,
+        }
+        windows = {
+            Function.GET_ORDERS: self._orders_window,
+            Function.GET_PRODUCTS: self._products_window,
+            Function.GET_WAREHOUSES: self._facilities_window,
+        }
+        async for page in (increments if pull.until is None else windows)[function](pull):
+            yield page
+
+    async def fetch(self, function: Function, ids: Sequence[str]) -> Sequence[bytes]:
+        wanted = [int(id) for id in dict.fromkeys(ids) if id.isascii() and id.isdecimal()]
+        if function is Function.GET_ORDERS:
+            return self._with_order([raw async for raws in self._by_ids(ORDERS, wanted) for raw in raws])
+        if function is Function.GET_WAREHOUSES:
+            return [raw async for raws in self._by_ids(FACILITIES, wanted) for raw in raws]
+        found: list[bytes] = []
+        for customer in await self._customers() if wanted else []:
+            found += [raw async for raws in self._by_ids(_items(customer), wanted) for raw in raws]
+        return self._with_stock(found, await self._stock(list(map(_id, found))) if found else {})
+
+    @classmethod
+    def map(cls, function: Function, raw: bytes) -> Sequence[Record]:
+        if function is Function.GET_ORDERS:
+            return [mapping.order(raw)]
+        if function is Function.GET_PRODUCTS:
+            return mapping.products(raw)
+        return [mapping.warehouse(raw)]
+
+    async def _orders(self, pull: Pull) -> AsyncIterator[RawPage]:
+        begun = read_cursor(pull.cursor, OrdersCursor) if pull.cursor else await self._first_orders(pull)
+        cursor, pulled = begun, 0
+        async for raws, cursor, left in self._backfill(begun, pull.overlap):
+            records = self._with_order(raws)
+            yield RawPage(records=records, cursor=write_cursor(cursor), total=None if left is None else pulled + left)
+            pulled += len(raws)
+        async for raws, walk, left in self._walk(ORDERS, cursor.changes, pull.overlap, self._of_customer()):
+            records = self._with_order(raws)
+            yield RawPage(records=records, cursor=write_cursor(OrdersCursor(walk)), total=pulled + left)
+            pulled += len(raws)
+
+    async def _first_orders(self, pull: Pull) -> OrdersCursor:
+        """Where the first run begins; the runs after it go on from what is the newest now."""
+        since = self._local(pull.since) if pull.since else None
+        newest = await self._newest(ORDERS, self._of_customer())
+        return OrdersCursor(Walk(max(newest, since or BEGINNING)), Backfill(since))
+
+    async def _backfill(
+        self, cursor: OrdersCursor, overlap: timedelta
+    ) -> AsyncIterator[tuple[list[bytes], OrdersCursor, int | None]]:
+        """The pages of the first run, each with the cursor behind it, and how many are left where that is known."""
+        if cursor.backfill is None:
+            return
+        since, below, changed = cursor.backfill.since, cursor.backfill.below, cursor.backfill.changed
+        if changed is None:
+            where = [*self._of_customer(), *([f"{CREATED}=ge={since}"] if since else [])]
+            async for page, lowest in self._descending(ORDERS, where, below):
+                cursor = OrdersCursor(self._noted(ORDERS, cursor.changes, page.raws, overlap), Backfill(since, lowest))
+                yield page.raws, cursor, page.left
+        if since is not None:
+            earlier = [*self._of_customer(), f"{CREATED}=lt={since}"]
+            async for raws, walk, _ in self._walk(ORDERS, changed or Walk(since), timedelta(0), earlier):
+                cursor = OrdersCursor(self._noted(ORDERS, cursor.changes, raws, overlap), Backfill(since, changed=walk))
+                yield raws, cursor, None
+
+    def _noted(self, source: Source, walk: Walk, raws: Sequence[bytes], overlap: timedelta) -> Walk:
+        """The walk of changes, which does not bring ``raws`` again."""
+        oldest = self._back(walk.position, overlap)
+        versions = {str(_id(raw)): self._version(raw, source) for raw in raws if _is_dated(raw)}
+        return Walk(walk.position, walk.recent | {id: each for id, each in versions.items() if each >= oldest})
+
+    async def _orders_window(self, pull: Pull) -> AsyncIterator[RawPage]:
+        begun = read_cursor(pull.cursor, WindowCursor) if pull.cursor else WindowCursor()
+        pulled = 0
+        where = [*self._of_customer(), *self._created_in(pull)]
+        async for page, last in self._ascending(ORDERS, where, begun.last):
+            records = self._with_order(page.raws)
+            yield RawPage(records=records, cursor=write_cursor(WindowCursor(last)), total=pulled + page.left)
+            pulled += len(page.raws)
+
+    async def _products(self, pull: Pull) -> AsyncIterator[RawPage]:
+        cursor = read_cursor(pull.cursor, ProductsCursor) if pull.cursor else ProductsCursor()
+        stock = await self._stock()
+        customers = await self._customers()
+        for customer in customers:
+            async for raws, catalogue in self._catalogue(customer, cursor.catalogues.get(str(customer)), pull.overlap):
+                cursor = _with_items(cursor, customer, catalogue, map(_id, raws), stock)
+                if raws:
+                    yield RawPage(records=self._with_stock(raws, stock), cursor=write_cursor(cursor))
+        for customer in customers:
+            known, catalogue = cursor.stock[str(customer)], cursor.catalogues[str(customer)]
+            changed = [int(id) for id, before in known.items() if before != _level(stock, id)]
+            for some in _cut(changed):
+                raws = [raw async for raws in self._by_ids(_items(customer), some) for raw in raws]
+                cursor = _with_items(cursor, customer, catalogue, some, stock)
+                yield RawPage(records=self._with_stock(raws, stock), cursor=write_cursor(cursor))
+        yield RawPage(records=[], cursor=write_cursor(cursor))
+
+    async def _catalogue(
+        self, customer: int, begun: Catalogue | None, overlap: timedelta
+    ) -> AsyncIterator[tuple[list[bytes], Catalogue]]:
+        """The items of a customer: all in the first run, then those that changed."""
+        source = _items(customer)
+        if begun is None:
+            begun = Catalogue(0, Walk(await self._newest(source, [])))
+        if begun.above is not None:
+            async for page, last in self._ascending(source, [], begun.above):
+                begun = Catalogue(last, self._noted(source, begun.changes, page.raws, overlap))
+                yield page.raws, begun
+        async for raws, walk, _ in self._walk(source, begun.changes, overlap, []):
+            yield raws, Catalogue(None, walk)
+
+    async def _products_window(self, pull: Pull) -> AsyncIterator[RawPage]:
+        begun = read_cursor(pull.cursor, WindowCursor) if pull.cursor else WindowCursor()
+        stock = await self._stock()
+        for customer in sorted(await self._customers()):
+            if customer < begun.customer:
+                continue
+            above = begun.last if customer == begun.customer else 0
+            async for page, last in self._ascending(_items(customer), self._created_in(pull), above):
+                cursor = write_cursor(WindowCursor(last, customer))
+                yield RawPage(records=self._with_stock(page.raws, stock), cursor=cursor)
+
+    async def _facilities(self, pull: Pull) -> AsyncIterator[RawPage]:
+        known = read_cursor(pull.cursor, FacilitiesCursor).known if pull.cursor else {}
+        raws = [raw async for page, _ in self._ascending(FACILITIES, [], 0) for raw in page.raws]
+        found = {str(_id(raw)): fingerprint(raw.decode()) for raw in raws}
+        changed = [raw for raw in raws if known.get(str(_id(raw))) != found[str(_id(raw))]]
+        yield RawPage(records=changed, cursor=write_cursor(FacilitiesCursor(found)), total=len(changed))
+
+    async def _facilities_window(self, pull: Pull) -> AsyncIterator[RawPage]:
+        """All facilities, if the window holds the date that stands for none."""
+        begun = read_cursor(pull.cursor, WindowCursor) if pull.cursor else WindowCursor()
+        if pull.since is None or pull.since <= mapping.UNDATED:
+            async for page, last in self._ascending(FACILITIES, [], begun.last):
+                yield RawPage(records=page.raws, cursor=write_cursor(WindowCursor(last)))
+
+    async def _customers(self) -> list[int]:
+        """The ids of the 3PL's customers whose items are pulled."""
+        only = self._customer()
+        if only is not None:
+            return [only]
+        return [_id(raw) async for page, _ in self._ascending(CUSTOMERS, [], 0) for raw in page.raws]
+
+    async def _stock(self, items: Sequence[int] | None = None) -> dict[str, list[bytes]]:
+        """The rows of stock of ``items``, or of all, by item."""
+        wheres = [[]] if items is None else [[f"itemid=in=({_joined(some)})"] for some in _cut(items)]
+        found: dict[str, list[bytes]] = {}
+        for where in wheres:
+            for raw in sorted(await self._stock_rows(where), key=lambda raw: (_stock_key(raw), raw)):
+                found.setdefault(_stock_key(raw)[0], []).append(raw)
+        return found
+
+    async def _stock_rows(self, where: Sequence[str]) -> list[bytes]:
+        """Rows of stock. They cannot be sorted or walked by a key, so a reading must be whole and free of doubles.
+
+        Raises:
+            PlatformUnavailable: none is, and no two in a row have the same rows.
+        """
+        before: list[tuple[str, int, str]] = []
+        for _ in range(MOST_RESTARTS):
+            rows, total = await self._stock_reading(where)
+            keys = sorted(map(_stock_key, rows))
+            if len(keys) == total and (len(set(keys)) == total or keys == before):
+                return rows
+            before = keys
+        raise PlatformUnavailable("Extensiv's stock keeps changing while it is read. The next sync goes on here.")
+
+    async def _stock_reading(self, where: Sequence[str]) -> tuple[list[bytes], int]:
+        """Rows of stock page by page, and how many there were in the end."""
+        rows: list[bytes] = []
+        number = 1
+        while True:
+            parameters = {"pgsiz": STOCK_PAGE_SIZE, "pgnum": number, **_rql(where)}
+            listed = await self._ask("/inventory/stocksummaries", _Summaries, parameters, "InventoryRead")
+            rows += map(bytes, listed.summaries)
+            if len(rows) >= listed.total_results or not listed.summaries:
+                return rows, listed.total_results
+            number += 1
+
+    async def _walk(
+        self, source: Source, walk: Walk, overlap: timedelta, where: Sequence[str]
+    ) -> AsyncIterator[tuple[list[bytes], Walk, int]]:
+        """Records that changed since, how far the walk is then, and how many are left."""
+        position, recent = self._back(walk.position, overlap), dict(walk.recent)
+        while True:
+            page = await self._page(source, [*where, f"{CHANGED}=ge={position}"], f"{CHANGED},{source.key}")
+            raws, dates = page.raws, self._sorted_dates(page.raws, position, source)
+            if not page.is_last and dates[-1] == position:
+                raws = await self._tied(source, where, position)
+                position = _later(position)
+            elif dates:
+                position = dates[-1]
+            versions = {str(_id(raw)): self._version(raw, source) for raw in raws}
+            fresh = [raw for raw in raws if recent.get(str(_id(raw))) != versions[str(_id(raw))]]
+            reached = max(position, walk.position)
+            oldest = self._back(reached, overlap)
+            recent = {id: version for id, version in (recent | versions).items() if version >= oldest}
+            walk = Walk(reached, recent)
+            yield fresh, walk, max(page.left - (len(page.raws) - len(fresh)), len(fresh))
+            if page.is_last:
+                return
+
+    def _version(self, raw: bytes, source: Source) -> str:
+        """The second of a record's change, and its fingerprint: Extensiv may show no finer date."""
+        return f"{self._date(raw, source)} {fingerprint(raw.decode())}"
+
+    async def _tied(self, source: Source, where: Sequence[str], second: str) -> list[bytes]:
+        """All records of one second, which are more than a page."""
+        within = [*where, f"{CHANGED}=ge={second}", f"{CHANGED}=lt={_later(second)}"]
+        return [raw async for page, _ in self._ascending(source, within, 0) for raw in page.raws]
+
+    async def _ascending(self, source: Source, where: Sequence[str], above: int) -> AsyncIterator[tuple[_Page, int]]:
+        """Pages in the order of ids, each with its last."""
+        while True:
+            page = await self._page(source, [*where, f"{source.key}=gt={above}"], source.key)
+            ids = [above, *map(_id, page.raws)]
+            if ids != sorted(set(ids)):
+                raise BadAnswer(f"{source.path} is not sorted and filtered by {source.key} as asked.", repr(ids[:3]))
+            above = ids[-1]
+            yield page, above
+            if page.is_last:
+                return
+
+    async def _descending(
+        self, source: Source, where: Sequence[str], below: int | None
+    ) -> AsyncIterator[tuple[_Page, int | None]]:
+        """Pages against the order of ids, each with its last."""
+        while True:
+            bound = [f"{source.key}=lt={below}"] if below is not None else []
+            page = await self._page(source, [*where, *bound], f"-{source.key}")
+            ids = [*([] if below is None else [below]), *map(_id, page.raws)]
+            if ids != sorted(set(ids), reverse=True):
+                raise BadAnswer(f"{source.path} is not sorted and filtered by {source.key} as asked.", repr(ids[:3]))
+            below = ids[-1] if ids else None
+            yield page, below
+            if page.is_last:
+                return
+
+    async def _by_ids(self, source: Source, ids: Sequence[int]) -> AsyncIterator[list[bytes]]:
+        where = self._of_customer() if source is ORDERS else []
+        for some in _cut(ids):
+            yield (await self._page(source, [*where, f"{source.key}=in=({_joined(some)})"], source.key)).raws
+
+    async def _newest(self, source: Source, where: Sequence[str]) -> str:
+        """The second of the newest change."""
+        page = await self._page(source, where, f"-{CHANGED}", size=1)
+        return self._date(page.raws[0], source) if page.raws and _is_dated(page.raws[0]) else BEGINNING
+
+    async def _page(self, source: Source, where: Sequence[str], sort: str, size: int = PAGE_SIZE) -> _Page:
+        """The first page of what RQL finds."""
+        parameters = {**source.parameters, "pgsiz": size, "pgnum": 1, "sort": sort, **_rql(where)}
+        page = await self._listed(source, parameters)
+        if not page.raws and page.left:
+            # The records may have changed between being counted and being listed.
+            page = await self._listed(source, parameters)
+        if not page.raws and page.left:
+            raise BadAnswer(f"{source.path} answered without the list of {source.rel} that it counts.")
+        return page
+
+    async def _listed(self, source: Source, parameters: Mapping[str, Any]) -> _Page:
+        listed = await self._ask(source.path, _Listed, parameters, source.role)
+        found = [raw for name, raw in listed.embedded.items() if name.lower() == RELS + source.rel]
+        raws = _decoded(found[0], list[msgspec.Raw]) if found else []
+        return _Page([bytes(raw) for raw in raws], listed.total_results)
+
+    async def _ask(self, path: str, type: type[T], parameters: Mapping[str, Any], role: str) -> T:
+        if "authorization" not in self.session.headers:
+            await self._login()
+        try:
+            return await self.session.get(path, type, parameters)
+        except PermissionMissing as error:
+            message = f"Extensiv refuses {path}: give the credentials the role {role} in Manage Credentials."
+            raise PermissionMissing(message, error.detail, error.url) from error
+
+    async def _login(self) -> None:
+        await auth.login(self.session, self.credentials)
+
+    def _customer(self) -> int | None:
+        given = self.credentials.get("customer_id")
+        if not given:
+            return None
+        if not (given.isascii() and given.isdecimal()):
+            raise CredentialsRejected(f"customer_id: {given!r} is not a number. Take it from Customers in Extensiv.")
+        return int(given)
+
+    def _of_customer(self) -> list[str]:
+        customer = self._customer()
+        return [] if customer is None else [f"{CUSTOMER}=={customer}"]
+
+    def _zone(self) -> tzinfo:
+        try:
+            return mapping.zone(self.credentials.get("time_zone") or "UTC")
+        except ValueError as error:
+            raise CredentialsRejected(f"{error}. Give one such as America/Los_Angeles, or leave it out.") from error
+
+    def _local(self, moment: datetime) -> str:
+        """``moment`` as Extensiv writes its seconds."""
+        return _text(moment.astimezone(self._zone()))
+
+    def _created_in(self, pull: Pull) -> list[str]:
+        """The window of time; its last second is part of it."""
+        since = [f"{CREATED}=ge={self._local(pull.since)}"] if pull.since else []
+        return since + ([f"{CREATED}=lt={_later(self._local(pull.until))}"] if pull.until else [])
+
+    def _date(self, raw: bytes, source: Source) -> str:
+        """The second of a record's change, as Extensiv writes it."""
+        text = _decoded(raw, _Stamp).read_only.last_modified_date
+        try:
+            return self._local(mapping.moment(text or "", self._zone()))
+        except ValueError as error:
+            raise BadAnswer(f"{source.path} sent a record without a date of change: {error}") from error
+
+    def _sorted_dates(self, raws: Sequence[bytes], oldest: str, source: Source) -> list[str]:
+        dates = [self._date(raw, source) for raw in raws]
+        if [oldest, *dates] != sorted([oldest, *dates]):
+            raise BadAnswer(f"{source.path} is not sorted and filtered by {CHANGED} as asked.", repr(dates[:3]))
+        return dates
+
+    def _back(self, position: str, overlap: timedelta) -> str:
+        """Where to begin so that nothing is missed which was written as ``position`` was read.
+
+        A clock that is set back writes earlier dates than were read already, so that it takes a longer look.
+        """
+        if position == BEGINNING:
+            return BEGINNING
+        moment = datetime.fromisoformat(position)
+        repeats = any(_repeats(moment - hours * HOUR, self._zone()) for hours in range(3))
+        return _text(moment - overlap - (REPEATED if repeats else timedelta(0)))
+
+    def _with_order(self, raws: Sequence[bytes]) -> list[bytes]:
+        """Orders with the zone and the currency that Extensiv does not tell."""
+        zone, currency = self.credentials.get("time_zone") or "UTC", self.credentials.get("currency") or "USD"
+        shared = msgspec.json.encode(zone), msgspec.json.encode(currency.upper())
+        return [b'{"id":"%d","time_zone":%s,"currency":%s,"order":%s}' % (_id(raw), *shared, raw) for raw in raws]
+
+    def _with_stock(self, raws: Sequence[bytes], stock: Stock) -> list[bytes]:
+        """Items with their rows of stock and the zone of their dates."""
+        zone = msgspec.json.encode(self.credentials.get("time_zone") or "UTC")
+        return [
+            b'{"id":"%d","time_zone":%s,"item":%s,"stock":[%s]}'
+            % (_id(raw), zone, raw, b",".join(stock.get(str(_id(raw)), [])))
+            for raw in raws
+        ]
+
+
+def _items(customer: int) -> Source:
+    return Source(
+        path=f"/customers/{customer}/items",
+        rel="customers/item",
+        key="readonly.itemid",
+        role="ItemView",
+    )
+
+
+def _with_items(
+    cursor: ProductsCursor, customer: int, catalogue: Catalogue, ids: Iterable[int], stock: Stock
+) -> ProductsCursor:
+    """The cursor behind the items of ``ids``, which came with their ``stock``."""
+    known = cursor.stock.get(str(customer), {}) | {str(id): _level(stock, str(id)) for id in ids}
+    catalogues = {**cursor.catalogues, str(customer): catalogue}
+    return ProductsCursor(catalogues, {**cursor.stock, str(customer): known})
+
+
+def _level(stock: Stock, id: str) -> str:
+    """A short stable name for what there is of an item; empty for nothing."""
+    rows = stock.get(id)
+    return fingerprint(b",".join(rows).decode())[:12] if rows else ""
+
+
+def _stock_key(raw: bytes) -> tuple[str, int, str]:
+    row = _decoded(raw, StockRow)
+    return str(row.item_identifier.id), row.facility_id, row.qualifier or ""
+
+
+def _id(raw: bytes) -> int:
+    id = _decoded(raw, _Stamp).id()
+    if id is None:
+        raise BadAnswer("Extensiv sent a record without an id.", repr(raw[:300]))
+    return id
+
+
+def _is_dated(raw: bytes) -> bool:
+    """Items that were never changed may have no date."""
+    return bool(_decoded(raw, _Stamp).read_only.last_modified_date)
+
+
+def _decoded(raw: bytes | msgspec.Raw, type: type[T]) -> T:
+    try:
+        return msgspec.json.decode(raw, type=type)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        shown = repr(bytes(raw)[:300])
+        raise BadAnswer(f"Extensiv sent a record of another shape than it documents: {error}", shown) from error
+
+
+def _rql(where: Sequence[str]) -> dict[str, str]:
+    return {"rql": ";".join(where)} if where else {}
+
+
+def _joined(ids: Sequence[int]) -> str:
+    return ",".join(map(str, ids))
+
+
+def _cut(ids: Sequence[int]) -> list[Sequence[int]]:
+    return [ids[start : start + PAGE_SIZE] for start in range(0, len(ids), PAGE_SIZE)]
+
+
+def _repeats(moment: datetime, zone: tzinfo) -> bool:
+    """Whether the clock shows this time twice."""
+    first, second = (moment.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1))
+    return first is not None and second is not None and first > second
+
+
+def _later(second: str) -> str:
+    return _text(datetime.fromisoformat(second) + SECOND)
+
+
+def _text(moment: datetime) -> str:
+    return moment.replace(tzinfo=None, microsecond=0).isoformat()
