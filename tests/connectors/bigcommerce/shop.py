@@ -46,7 +46,10 @@ class Exchange:
 
 
 class FakeBigCommerce:
-    """The store. ``faults`` are answered in turn before anything else, as status, headers and body."""
+    """The store. ``faults`` are answered in turn before anything else, as status, headers and body.
+
+    Whether the bounds of dates of orders are included is not documented; ``excludes_bounds`` says that they are not.
+    """
 
     def __init__(self) -> None:
         self.now = START
@@ -57,11 +60,13 @@ class FakeBigCommerce:
         self.products: dict[int, Row] = {}
         self.stock: dict[tuple[int, int], Row] = {}
         self.locations: dict[int, Row] = {}
+        self.categories = {23: "Bäder"}
         self.hooks: dict[int, Row] = {}
         self.token = TOKEN
         self.scopes = set(ALL_SCOPES)
         self.faults: list[tuple[int, dict[str, str], bytes]] = []
         self.quota = 10**6
+        self.excludes_bounds = False
         self.after_request: Callable[[], None] = lambda: None
         self.exchanges: list[Exchange] = []
         self.url = ""
@@ -176,6 +181,10 @@ class FakeBigCommerce:
                 return _enveloped(_refunds(self.refunds, query), query)
             case ["GET", "v3", "catalog", "products"]:
                 return _enveloped(_products(self.products.values(), query), query)
+            case ["GET", "v3", "catalog", "trees", "categories"]:
+                wanted = _ids(query, "category_id:in")
+                names = [{"category_id": id, "name": name} for id, name in self.categories.items() if id in wanted]
+                return _enveloped(names, query)
             case ["GET", "v3", "inventory", "items"]:
                 rows = list(self.stock.values())
                 wanted = _ids(query, "product_id:in")
@@ -195,16 +204,17 @@ class FakeBigCommerce:
         return _paged(rows[::-1] if direction == "desc" else rows, query)
 
     def _matching(self, query: dict[str, str]) -> list[Row]:
+        low, high = (datetime.__gt__, datetime.__lt__) if self.excludes_bounds else (datetime.__ge__, datetime.__le__)
         rows = [row for row in self.orders.values() if not row["is_deleted"]]
         bounds = {name: int(query[name]) for name in ("min_id", "max_id") if name in query}
         rows = [row for row in rows if bounds.get("min_id", 0) <= row["id"] <= bounds.get("max_id", row["id"])]
         for date in ("date_created", "date_modified"):
             if f"min_{date}" in query:
                 bound = datetime.fromisoformat(query[f"min_{date}"])
-                rows = [row for row in rows if parsedate_to_datetime(row[date]) >= bound]
+                rows = [row for row in rows if low(parsedate_to_datetime(row[date]), bound)]
             if f"max_{date}" in query:
                 bound = datetime.fromisoformat(query[f"max_{date}"])
-                rows = [row for row in rows if parsedate_to_datetime(row[date]) <= bound]
+                rows = [row for row in rows if high(parsedate_to_datetime(row[date]), bound)]
         return rows
 
     def _counted(self, query: dict[str, str]) -> Row:

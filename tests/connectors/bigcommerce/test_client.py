@@ -99,11 +99,15 @@ async def test_a_first_run_takes_the_newest_first_and_then_what_changed_meanwhil
         rest = [page async for page in run]
     assert ids([first]) == placed[::-1][:PAGE_SIZE]
     assert ids([first, *rest])[: len(placed)] == placed[::-1]
-    assert {placed[-3], late} == set(ids(rest[2:]))
+    assert {placed[-3], late} == set(ids([first, *rest])[len(placed) :])
     assert first.total == 250
 
 
-async def test_every_order_comes_once_in_a_first_run_and_nothing_in_the_next(shop: FakeBigCommerce) -> None:
+@pytest.mark.parametrize("excludes_bounds", [False, True])
+async def test_every_order_comes_once_in_a_first_run_and_nothing_in_the_next(
+    shop: FakeBigCommerce, excludes_bounds: bool
+) -> None:
+    shop.excludes_bounds = excludes_bounds
     placed = filled(shop)
     async with connected(shop) as connector:
         found = await pages(connector)
@@ -168,7 +172,9 @@ async def test_an_order_that_moves_to_the_end_while_the_list_is_walked_makes_no_
     assert notes == set(moved)
 
 
-async def test_more_orders_than_a_page_in_one_second_are_all_read(shop: FakeBigCommerce) -> None:
+@pytest.mark.parametrize("excludes_bounds", [False, True])
+async def test_more_orders_than_a_page_in_one_second_are_all_read(shop: FakeBigCommerce, excludes_bounds: bool) -> None:
+    shop.excludes_bounds = excludes_bounds
     async with connected(shop) as connector:
         cursor = (await pages(connector))[-1].cursor
         for _ in range(2 * PAGE_SIZE + 30):
@@ -248,7 +254,11 @@ async def test_one_malformed_order_does_not_spoil_the_page(shop: FakeBigCommerce
             order_of(raw)
 
 
-async def test_a_window_holds_all_that_was_created_in_its_seconds_from_the_oldest_on(shop: FakeBigCommerce) -> None:
+@pytest.mark.parametrize("excludes_bounds", [False, True])
+async def test_a_window_holds_all_that_was_created_in_its_seconds_from_the_oldest_on(
+    shop: FakeBigCommerce, excludes_bounds: bool
+) -> None:
+    shop.excludes_bounds = excludes_bounds
     placed = filled(shop)
     shop.touch(placed[40])
     since, until = START + timedelta(minutes=30), START + timedelta(minutes=229)
@@ -299,8 +309,8 @@ async def test_stock_that_changes_during_a_run_comes_in_the_next(shop: FakeBigCo
         await run.aclose()  # type: ignore[attr-defined]
         shop.stock[1, 1001] = records.stock(1, 1001, {1: 99})
         rest = await pages(connector, PRODUCTS, cursor=first.cursor, interrupted=True)
-    assert sorted(ids([first])) == list(range(1, 101))
-    assert sorted(ids(rest)) == [1, *range(101, 151)]
+    assert sorted(ids([first])) == list(range(1, PAGE_SIZE + 1))
+    assert sorted(ids(rest)) == [1, *range(PAGE_SIZE + 1, 151)]
 
 
 async def test_more_products_than_a_page_in_one_second_are_all_read(shop: FakeBigCommerce) -> None:

@@ -257,6 +257,11 @@ def test_a_cancelled_order_has_cancelled_groups() -> None:
     assert group.status is ShipmentStatus.CANCELLED
 
 
+def test_an_order_links_to_its_page_in_the_control_panel() -> None:
+    assert mapped(simple()).external_system_url == "https://store-abc123.mybigcommerce.com/manage/orders/100"
+    assert mapped(simple() | {"coupons": None}).external_system_url is None
+
+
 def test_the_choices_of_the_buyer_and_gift_wrapping_are_kept() -> None:
     options = [{"display_name": "Size", "display_value": "S"}]
     goods = line(1, product_options=options, wrapping_name="Red paper", wrapping_message="Für Zoë")
@@ -300,7 +305,11 @@ def test_a_product_becomes_its_parent_and_its_variants() -> None:
         records.variant(109, 77, "S", "Rot", price=13.49, image_url="https://cdn.example.com/s.jpg", weight=0.5),
         records.variant(110, 77, "M", "Rot", purchasing_disabled=True, cost_price=0),
     ]
-    parent, small, medium = product_records(records.product(77, AT, variants), levels={"109": {"1": 5, "2": -1}})
+    parent, small, medium = product_records(
+        records.product(77, AT, variants, categories=[23, 24]),
+        levels={"109": {"1": 5, "2": -1}},
+        category_names={"23": "Bäder"},
+    )
     assert (parent.id, parent.parent_product_id, parent.sku, parent.inventory) == ("77", "77", "SKU-77", None)
     assert (small.id, small.parent_product_id, small.name) == ("77-109", "77", "Product 77 S Rot")
     assert (small.sku, small.gtin, str(small.price), str(small.unit_cost)) == (
@@ -315,6 +324,8 @@ def test_a_product_becomes_its_parent_and_its_variants() -> None:
     assert medium.image_url == "https://cdn.example.com/77.jpg"
     size = small.measurements
     assert (str(size.length), size.unit, str(size.weight), size.weight_unit) == ("10.25", "in", "0.5", "lb")
+    assert [each.categories for each in (parent, small)] == [["Bäder"], ["Bäder"]]
+    assert parent.additional_fields["category_ids"] == ["23", "24"]
     assert small.additional_fields["options"] == {"Option 1": "S", "Option 2": "Rot"}
 
 

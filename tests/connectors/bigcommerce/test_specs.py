@@ -29,7 +29,7 @@ DOCUMENTS = {
     "/v3/inventory/locations": "locations.v3.yml",
     "/v3/hooks": "webhooks.v3.yml",
 }
-NOT_IN_THE_DOCUMENTS = {"/v2/store"}
+NOT_IN_THE_DOCUMENTS = {"/v2/store", "/v3/catalog/trees/categories"}
 NOT_TAKEN = {"example", "examples", "nullable", "exclusiveMaximum", "exclusiveMinimum", "format", "minItems"}
 TYPES: dict[str, type] = {"integer": int, "number": float}
 

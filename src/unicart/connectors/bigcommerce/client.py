@@ -44,7 +44,7 @@ from unicart.connectors.kit import (
 )
 from unicart.contract.resources import Function, Record
 
-PAGE_SIZE = 100
+PAGE_SIZE = 50
 STOCK_PAGE = 1000
 OTHER_PAGE = 250
 BUCKETS = 512
@@ -56,6 +56,7 @@ PRODUCTS = "/v3/catalog/products"
 REFUNDS = "/v3/orders/payment_actions/refunds"
 STOCK = "/v3/inventory/items"
 LOCATIONS = "/v3/inventory/locations"
+CATEGORIES = "/v3/catalog/trees/categories"
 HOOKS = "/v3/hooks"
 
 WITH_PARTS: Mapping[str, str] = {"include": "consignments.line_items,fees", "consignment_structure": "object"}
@@ -222,6 +223,15 @@ class _StatusCount(msgspec.Struct):
     count: int
 
 
+class _Category(msgspec.Struct):
+    category_id: int
+    name: str
+
+
+class _Categorized(msgspec.Struct):
+    categories: list[int] = []
+
+
 class _Count(msgspec.Struct):
     count: int
     statuses: list[_StatusCount] = []
@@ -271,6 +281,7 @@ class BigCommerceConnector(Connector):
         session.outcomes.update(OUTCOMES)
         session.told_wait = told_wait
         self._store: auth.Store | None = None
+        self._categories: dict[int, str] = {}
 
     @classmethod
     def base_url(cls, credentials: Mapping[str, str]) -> str:
@@ -372,8 +383,7 @@ class BigCommerceConnector(Connector):
                 yield RawPage(records=records, cursor=write_cursor(cursor), total=max(left, pulled)), cursor
         if since is None:
             return
-        # One second more, in case BigCommerce means to exclude the date that is given.
-        earlier = {"max_date_created": _text(since + 1)}
+        earlier = {"max_date_created": _until(since)}
         async for rows, walk in self._walk(CHANGED_ORDERS, changed or Walk(since), timedelta(0), earlier):
             cursor = _noted(cursor, History(since, changed=walk), rows, overlap)
             yield RawPage(records=await self._complete(rows), cursor=write_cursor(cursor)), cursor
@@ -398,11 +408,11 @@ class BigCommerceConnector(Connector):
         since = int(pull.since.timestamp()) if pull.since else 0
         last = int(until.timestamp())
         begun = read_cursor(pull.cursor, OrdersWindow).walk if pull.cursor else Walk(since)
-        left = await self._count(_created_from(begun.position) | {"max_date_created": _text(last)})
-        earlier = {"max_date_created": _text(last + 1)}
+        earlier = {"max_date_created": _until(last)}
+        left = await self._count(_created_from(begun.position) | earlier)
         pulled = 0
         async for rows, walk in self._walk(CREATED_ORDERS, begun, timedelta(0), earlier):
-            inside = [row for row in rows if row.at <= last]
+            inside = [row for row in rows if since <= row.at <= last]
             records = await self._complete(inside)
             pulled += len(records)
             yield RawPage(records=records, cursor=write_cursor(OrdersWindow(walk)), total=max(left, pulled))
@@ -452,7 +462,7 @@ class BigCommerceConnector(Connector):
         begin = _earlier(walk.position, overlap)
         seen: dict[str, tuple[int, str]] = {}
         owners: dict[int, None] = {}
-        async for raw in self._every(REFUNDS, {"created:min": _text(begin)}):
+        async for raw in self._every(REFUNDS, {"created:min": _from(begin)}):
             refund = _read(raw, _RefundStamp)
             row = _Row(refund.id, _seconds(refund.created), raw)
             seen[str(row.id)] = row.print()
@@ -515,12 +525,21 @@ class BigCommerceConnector(Connector):
     async def _with_levels(self, rows: Sequence[_Row], levels: Levels) -> list[bytes]:
         if not rows:
             return []
-        units = await self._units()
-        fixed = {name: msgspec.json.encode(unit) for name, unit in units.items()}
+        shared = {**await self._units(), "category_names": await self._names(rows)}
+        parts = {name: msgspec.json.encode(part) for name, part in shared.items()}
         return [
-            _wrapped(row, {**fixed, "levels": msgspec.json.encode(levels.of(row.id)), "product": row.raw})
+            _wrapped(row, {**parts, "levels": msgspec.json.encode(levels.of(row.id)), "product": row.raw})
             for row in rows
         ]
+
+    async def _names(self, rows: Sequence[_Row]) -> dict[str, str]:
+        """The names of the categories of some products."""
+        used = {id for row in rows for id in _categories(row)}
+        new = sorted(used - self._categories.keys())
+        async for raw in self._by_ids(CATEGORIES, "category_id:in", new):
+            category = _read(raw, _Category)
+            self._categories[category.category_id] = category.name
+        return {str(id): self._categories[id] for id in sorted(used & self._categories.keys())}
 
     async def _units(self) -> dict[str, str | None]:
         """The units of weights and sizes; they are settings of the store."""
@@ -561,7 +580,7 @@ class BigCommerceConnector(Connector):
         """Records from the walk's place on that were not seen, and how far it is then; at least one page."""
         position, recent = _earlier(walk.position, overlap), walk.recent
         while True:
-            parameters = {**where, **keyset.by_date, keyset.at_least: _text(position), "limit": PAGE_SIZE}
+            parameters = {**where, **keyset.by_date, keyset.at_least: _from(position), "limit": PAGE_SIZE}
             rows = await self._list(keyset, parameters)
             dates = [row.at for row in rows]
             if dates != sorted(dates):
@@ -582,8 +601,7 @@ class BigCommerceConnector(Connector):
 
     async def _tied(self, keyset: Keyset, second: int, where: Mapping[str, Any]) -> list[_Row]:
         """All records of one second, which are more than a page, by their ids."""
-        # The bound is one second later, in case BigCommerce means to exclude the date that is given.
-        span = {keyset.at_least: _text(second), keyset.at_most: _text(second + 1)}
+        span = {keyset.at_least: _from(second), keyset.at_most: _until(second)}
         found: dict[int, _Row] = {}
         lowest = 0
         while True:
@@ -685,6 +703,13 @@ def _row(raw: bytes, keyset: Keyset) -> _Row:
     return _Row(stamp.id, _seconds(getattr(stamp, keyset.date), parse), bytes(raw))
 
 
+def _categories(row: _Row) -> list[int]:
+    try:
+        return msgspec.json.decode(row.raw, type=_Categorized).categories
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return []
+
+
 def _head(row: _Row) -> OrderHead | None:
     """What is read of an order to complete it; null if it is malformed, which its mapping will say."""
     try:
@@ -710,7 +735,7 @@ def _read(raw: bytes, type: type[T]) -> T:
 
 def _noted(cursor: OrdersCursor, history: History, rows: Sequence[_Row], overlap: timedelta) -> OrdersCursor:
     """The cursor behind ``rows``; what of them the walk by date will meet is not to come again."""
-    oldest = _earlier(cursor.orders.position, overlap)
+    oldest = _earlier(cursor.orders.position, overlap) - 1
     met: dict[str, tuple[int, str]] = {}
     for row in rows:
         changed = _row(row.raw, CHANGED_ORDERS)
@@ -720,7 +745,7 @@ def _noted(cursor: OrdersCursor, history: History, rows: Sequence[_Row], overlap
 
 
 def _pruned(position: int, recent: Mapping[str, tuple[int, str]], overlap: timedelta) -> Walk:
-    oldest = _earlier(position, overlap)
+    oldest = _earlier(position, overlap) - 1
     return Walk(position, {id: seen for id, seen in recent.items() if seen[0] >= oldest})
 
 
@@ -738,7 +763,7 @@ def _parts(ids: Sequence[int]) -> list[list[int]]:
 
 
 def _created_from(since: int | None) -> dict[str, Any]:
-    return {} if since is None else {"min_date_created": _text(since)}
+    return {} if since is None else {"min_date_created": _from(since)}
 
 
 def _up_to(lowest: int | None) -> dict[str, Any]:
@@ -755,6 +780,16 @@ def _bucket(product: int) -> str:
 
 def _earlier(position: int, by: timedelta) -> int:
     return max(position - int(by.total_seconds()), 0)
+
+
+def _from(second: int) -> str:
+    """The lower bound of a list from ``second`` on; a second less, as BigCommerce does not say whether bounds are included."""
+    return _text(max(second - 1, 0))
+
+
+def _until(second: int) -> str:
+    """The upper bound of a list up to ``second``; a second more, likewise."""
+    return _text(second + 1)
 
 
 def _text(second: int) -> str:

@@ -1,5 +1,6 @@
 """BigCommerce's records as unified ones. Pure functions; field names in backquotes are BigCommerce's."""
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -29,6 +30,8 @@ from unicart.contract.warehouses import Warehouse
 _orders = msgspec.json.Decoder(payloads.RawOrder)
 _products = msgspec.json.Decoder(payloads.RawProduct)
 _locations = msgspec.json.Decoder(payloads.Location)
+
+_STORE = re.compile(r"/stores/([A-Za-z0-9]+)/")
 
 INCOMPLETE = 0
 REFUNDED = 4
@@ -92,6 +95,7 @@ def order(raw: bytes) -> Order:
         line_items=items,
         shipping_groups=_shipping_groups(source),
         shipments=[_shipment(each, source, lines) for each in record.shipments],
+        external_system_url=_control_panel(source),
         additional_fields=_additional_fields(record, lines, refunds),
     )
 
@@ -116,7 +120,7 @@ def products(raw: bytes) -> list[Product]:
             "category_ids": [str(each) for each in source.categories],
             "brand_id": str(source.brand_id) if source.brand_id else None,
         },
-        **_shared(source),
+        **_shared(record),
     )
     return [parent, *(_variant(each, record) for each in source.variants)]
 
@@ -245,6 +249,12 @@ def _discount(source: payloads.Order, lines: dict[int, payloads.Line], shipping:
         return _total(source.discount_amount, source.coupon_discount)
     goods = _total(*(line.total_ex_tax for line in lines.values()), *(fee.cost_ex_tax for fee in source.fees))
     return _total(goods, source.wrapping_cost_ex_tax, shipping) - _amount(source.total_ex_tax)
+
+
+def _control_panel(source: payloads.Order) -> str | None:
+    """The order's page in the control panel of the store, which the order's own links name."""
+    match = _STORE.search((source.coupons.url if source.coupons else None) or "")
+    return f"https://store-{match[1]}.mybigcommerce.com/manage/orders/{source.id}" if match else None
 
 
 def _shipping_groups(source: payloads.Order) -> list[ShippingGroup]:
@@ -418,8 +428,11 @@ def _address(source: payloads.Address | None) -> Address:
     )
 
 
-def _shared(source: payloads.Product) -> dict[str, Any]:
+def _shared(record: payloads.RawProduct) -> dict[str, Any]:
+    source = record.product
+    names = (record.category_names.get(str(each)) for each in source.categories)
     return {
+        "categories": [name for name in names if name],
         "created_date": _iso(source.date_created, "date_created"),
         "updated_date": _iso(source.date_modified, "date_modified"),
         "parent_product_id": str(source.id),
@@ -448,7 +461,7 @@ def _variant(source: payloads.Variant, record: payloads.RawProduct) -> Product:
             "options": {value.option_display_name or "": value.label for value in source.option_values},
             "sale_price": _known(sale) or None,
         },
-        **_shared(parent),
+        **_shared(record),
     )
 
 

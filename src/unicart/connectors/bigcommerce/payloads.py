@@ -111,6 +111,10 @@ class Fee(msgspec.Struct):
     display_name_customer: str | None = None
 
 
+class Resource(msgspec.Struct):
+    url: str | None = None
+
+
 class Order(msgspec.Struct):
     id: int
     date_created: str
@@ -133,6 +137,7 @@ class Order(msgspec.Struct):
     is_tax_inclusive_pricing: bool = False
     items_total: int = 0
     items_shipped: int = 0
+    coupons: Resource | None = None
     fees: list[Fee] = []
     billing_address: Address | None = None
     payment_status: str | None = None
@@ -259,10 +264,11 @@ class Product(msgspec.Struct):
 
 
 class RawProduct(msgspec.Struct):
-    """A product with the store's units, and what of each variant each location can sell."""
+    """A product with the store's units, the names of its categories, and what of each variant each location can sell."""
 
     id: int
     product: Product
+    category_names: dict[str, str] = {}
     levels: dict[str, dict[str, Stock]] = {}
     weight_units: str | None = None
     dimension_units: str | None = None
