@@ -30,6 +30,9 @@ TOKEN = "t0ken-of-the-store"
 START = datetime(2026, 6, 1, 12, tzinfo=UTC)
 ALL_SCOPES = frozenset({"/v2/store", "/v2/orders", "/v3/orders", "/v3/catalog", "/v3/inventory", "/v3/hooks"})
 MOST = 250
+NEVER: tuple[int, dict[str, str], bytes] = (0, {}, b"")
+"""A fault: no answer for longer than a request waits."""
+LONG = 1.5
 Row = dict[str, Any]
 
 
@@ -141,6 +144,9 @@ class FakeBigCommerce:
             Exchange(request.method, path, query, json.loads(sent) if sent else None, status, answered)
         )
         self.quota -= 1
+        if not status:
+            await asyncio.sleep(LONG)
+            return Response(status_code=504)
         limits = {"x-rate-limit-requests-left": str(self.quota), "x-rate-limit-time-reset-ms": "30"}
         self.after_request()
         return Response(body, status, {"content-type": "application/json", **limits, **headers})

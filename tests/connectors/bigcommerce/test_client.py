@@ -9,7 +9,7 @@ import pytest
 import stamina
 
 from connectors.bigcommerce import records
-from connectors.bigcommerce.shop import START, TOKEN, FakeBigCommerce, connected, ids, pages
+from connectors.bigcommerce.shop import NEVER, START, TOKEN, FakeBigCommerce, connected, ids, pages
 from unicart.connectors.bigcommerce.client import PAGE_SIZE, BigCommerceConnector
 from unicart.connectors.kit import (
     BadAnswer,
@@ -183,6 +183,10 @@ async def test_more_orders_than_a_page_in_one_second_are_all_read(shop: FakeBigC
         last = shop.place()["id"]
         found = await pages(connector, cursor=cursor)
         window = await pages(connector, since=START, until=START)
+        for number, page in enumerate(found):
+            rest = await pages(connector, cursor=page.cursor, interrupted=True)
+            assert sorted(ids(rest)) == sorted(ids(found[number + 1 :]))
+    assert all(len(page.records) <= PAGE_SIZE for page in found)
     assert sorted(ids(found)) == sorted(shop.orders)
     assert len(ids(found)) == len(shop.orders)
     assert sorted(ids(window)) == sorted(set(shop.orders) - {last})
@@ -360,6 +364,13 @@ async def test_failures_that_pass_are_waited_out(shop: FakeBigCommerce) -> None:
     placed = filled(shop, 3)
     limited = {"x-rate-limit-requests-left": "35", "x-rate-limit-time-reset-ms": "20"}
     shop.faults = [(429, limited, b""), (503, {}, b"<html>"), (500, {}, b""), (429, {}, b"")]
+    async with connected(shop) as connector:
+        assert sorted(ids(await pages(connector))) == placed
+
+
+async def test_an_answer_that_never_comes_is_asked_for_again(shop: FakeBigCommerce) -> None:
+    placed = filled(shop, 3)
+    shop.faults = [NEVER]
     async with connected(shop) as connector:
         assert sorted(ids(await pages(connector))) == placed
 

@@ -578,7 +578,7 @@ class BigCommerceConnector(Connector):
         self, keyset: Keyset, walk: Walk, overlap: timedelta, where: Mapping[str, Any] = NOTHING
     ) -> AsyncIterator[tuple[list[_Row], Walk]]:
         """Records from the walk's place on that were not seen, and how far it is then; at least one page."""
-        position, recent = _earlier(walk.position, overlap), walk.recent
+        position = _earlier(walk.position, overlap)
         while True:
             parameters = {**where, **keyset.by_date, keyset.at_least: _from(position), "limit": PAGE_SIZE}
             rows = await self._list(keyset, parameters)
@@ -586,18 +586,20 @@ class BigCommerceConnector(Connector):
             if dates != sorted(dates):
                 raise BadAnswer(f"{keyset.path} is not sorted by {keyset.date} as asked.", repr(dates[:3]))
             full = len(rows) >= PAGE_SIZE
+            reached = max([position, *dates])
             if full and dates[-1] <= position:
                 rows = await self._tied(keyset, position, where)
-                position += 1
-            elif dates:
-                position = max(dates[-1], position)
-            prints = {str(row.id): row.print() for row in rows}
-            fresh = [row for row in rows if recent.get(str(row.id)) != prints[str(row.id)]]
-            walk = _pruned(max(position, walk.position), recent | prints, overlap)
-            recent = walk.recent
+                reached = position + 1
+            fresh = [row for row in rows if walk.recent.get(str(row.id)) != row.print()]
+            while len(fresh) > PAGE_SIZE:
+                some, fresh = fresh[:PAGE_SIZE], fresh[PAGE_SIZE:]
+                walk = _walked(walk, position, some, overlap)
+                yield some, walk
+            walk = _walked(walk, reached, rows, overlap)
             yield fresh, walk
             if not full:
                 return
+            position = reached
 
     async def _tied(self, keyset: Keyset, second: int, where: Mapping[str, Any]) -> list[_Row]:
         """All records of one second, which are more than a page, by their ids."""
@@ -742,6 +744,12 @@ def _noted(cursor: OrdersCursor, history: History, rows: Sequence[_Row], overlap
         if changed.at >= oldest:
             met[str(row.id)] = changed.print()
     return OrdersCursor(Walk(cursor.orders.position, cursor.orders.recent | met), cursor.refunds, history)
+
+
+def _walked(walk: Walk, position: int, rows: Sequence[_Row], overlap: timedelta) -> Walk:
+    """How far the walk is behind ``rows``."""
+    seen = {str(row.id): row.print() for row in rows}
+    return _pruned(max(position, walk.position), walk.recent | seen, overlap)
 
 
 def _pruned(position: int, recent: Mapping[str, tuple[int, str]], overlap: timedelta) -> Walk:
