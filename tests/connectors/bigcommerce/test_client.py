@@ -1,7 +1,9 @@
 """The client against a server that pages, filters, throttles and refuses as BigCommerce does."""
 
 import json
+import random
 from collections.abc import Iterator
+from contextlib import aclosing
 from datetime import timedelta
 from typing import Any
 
@@ -11,9 +13,11 @@ import stamina
 from connectors.bigcommerce import records
 from connectors.bigcommerce.shop import NEVER, START, TOKEN, FakeBigCommerce, connected, ids, pages
 from unicart.connectors.bigcommerce.client import PAGE_SIZE, BigCommerceConnector
+from unicart.connectors.bigcommerce.errors import told_wait
 from unicart.connectors.kit import (
     BadAnswer,
     CredentialsRejected,
+    Hook,
     PermissionMissing,
     PlatformUnavailable,
     Pull,
@@ -23,7 +27,6 @@ from unicart.contract.orders import Order, Refund
 from unicart.contract.resources import Function
 
 pytestmark = pytest.mark.anyio
-
 ORDERS, PRODUCTS, WAREHOUSES = Function.GET_ORDERS, Function.GET_PRODUCTS, Function.GET_WAREHOUSES
 
 
@@ -141,9 +144,10 @@ async def test_a_run_goes_on_behind_each_of_its_pages(shop: FakeBigCommerce, sin
 async def test_since_limits_a_first_run_to_what_was_created_or_changed_from_then_on(shop: FakeBigCommerce) -> None:
     placed = filled(shop)
     since = START + timedelta(minutes=200)
-    shop.tick()
-    shop.touch(placed[10])
+    shop.now = since + timedelta(minutes=5)
     shop.refund(placed[20])
+    shop.now = since + timedelta(minutes=60)
+    shop.touch(placed[10])
     async with connected(shop) as connector:
         found = await pages(connector, since=since)
     assert set(ids(found)) == {placed[10], placed[20], *placed[200:]}
@@ -402,6 +406,22 @@ async def test_a_quota_that_is_nearly_used_up_holds_requests_until_it_is_renewed
 
 
 @pytest.mark.parametrize(
+    ("status", "left", "reset", "wait"),
+    [
+        (200, "5", "15000", None),
+        (200, "4", "15000", 15.0),
+        (429, "35", "15000", 15.0),
+        (429, "0", "-5", 0.0),
+        (429, "", "", None),
+        (200, "none", "15000", None),
+    ],
+)
+def test_the_wait_is_until_the_quota_is_renewed(status: int, left: str, reset: str, wait: float | None) -> None:
+    headers = {"x-rate-limit-requests-left": left, "x-rate-limit-time-reset-ms": reset}
+    assert told_wait(status, headers) == wait
+
+
+@pytest.mark.parametrize(
     "body", [b"<html>", b"{}", b'[{"id": 1}]', b'[{"id": 1, "date_created": "x", "date_modified": "x"}]']
 )
 async def test_what_bigcommerce_does_not_document_is_a_bad_answer(shop: FakeBigCommerce, body: bytes) -> None:
@@ -429,6 +449,68 @@ async def test_subscribing_anew_leaves_one_webhook_for_each_scope(shop: FakeBigC
         await connector.unsubscribe(second)
         await connector.unsubscribe(second)
     assert len(shop.hooks) == others
+
+
+async def test_a_deleted_variant_is_not_among_what_its_webhook_leads_to(shop: FakeBigCommerce) -> None:
+    product = shop.stock_up(7)
+    product["variants"] = [records.variant(8, 7, "S")]
+    data = {"type": "sku", "id": 3, "sku": {"product_id": 7, "variant_id": 1007}}
+    body = json.dumps({"scope": "store/sku/deleted", "data": data}).encode()
+    hints = BigCommerceConnector.read_hook(Hook(headers={}, body=body))
+    async with connected(shop) as connector:
+        raws = await connector.fetch(PRODUCTS, [hint.id for hint in hints])
+    found = {record.id for raw in raws for record in BigCommerceConnector.map(PRODUCTS, raw)}
+    assert {hint.id for hint in hints} - found == {"7-1007"}
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_a_copy_follows_the_store_through_changes_at_any_moment(shop: FakeBigCommerce, seed: int) -> None:
+    """Orders change behind any request, in the same second too, and runs end behind any page."""
+    generator = random.Random(seed)
+    for number in range(180):
+        shop.place(at=START + timedelta(seconds=number // 60))
+    shop.now = START + timedelta(seconds=3)
+
+    def change() -> None:
+        shop.tick(generator.choice((0, 0, 0, 1, 1, 90)))
+        id = generator.choice(list(shop.orders))
+        generator.choice(
+            (
+                shop.place,
+                lambda: shop.ship(id),
+                lambda: shop.refund(id),
+                lambda: shop.touch(id, staff_notes=f"{generator.random()}"),
+                lambda: shop.touch(id, status_id=generator.choice((7, 11))),
+            )
+        )()
+
+    held: dict[int, Order] = {}
+    cursor, interrupted = None, False
+    async with connected(shop) as connector:
+        shop.after_request = change
+        for _ in range(12):
+            most = generator.choice((1, 2, 3, 1000))
+            cursor, interrupted = await _follow(connector, held, cursor, interrupted, most)
+        shop.after_request = lambda: None
+        for _ in range(2):
+            cursor, interrupted = await _follow(connector, held, cursor, interrupted, 1000)
+        there = await connector.fetch(ORDERS, list(map(str, shop.orders)))
+    expected = {int(order.id): order for order in map(order_of, there)}
+    assert len(expected) == len(shop.orders) > 180
+    assert held == expected
+
+
+async def _follow(
+    connector: BigCommerceConnector, held: dict[int, Order], cursor: str | None, interrupted: bool, most: int
+) -> tuple[str | None, bool]:
+    """Keep what at most ``most`` pages of a run bring; where it stands then, and whether it ended before its time."""
+    async with aclosing(connector.pull(ORDERS, Pull(cursor=cursor, interrupted=interrupted))) as run:  # type: ignore[type-var]
+        async for page in run:
+            held |= {int(order.id): order for order in map(order_of, page.records)}
+            cursor, most = page.cursor, most - 1
+            if not most:
+                return cursor, True
+    return cursor, False
 
 
 def _refunds(raw: bytes) -> list[Refund]:
