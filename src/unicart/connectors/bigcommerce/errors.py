@@ -22,13 +22,13 @@ SCOPES = {
 """The OAuth scope that a path needs, by how the path begins."""
 
 
-def told_wait(status: int, headers: Mapping[str, str]) -> float | None:
-    """The seconds until the quota is renewed, if it is used up; null if it is not, or if BigCommerce does not tell."""
+def told_wait(status: int, headers: Mapping[str, str]) -> int | None:
+    """The whole seconds until the quota is renewed, if it is used up; null if it is not, or BigCommerce does not tell."""
     try:
         left, reset = int(headers.get(REMAINING, "")), int(headers.get(RESET, ""))
     except ValueError:
         return None
-    return max(reset, 0) / 1000 if status == 429 or left <= RESERVE else None
+    return -(-max(reset, 0) // 1000) if status == 429 or left <= RESERVE else None
 
 
 def with_scope(error: PermissionMissing, path: str) -> PermissionMissing:
