@@ -1,6 +1,6 @@
 """The throttle by a clock of the tests' own: no test waits."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import anyio
@@ -255,3 +255,19 @@ async def test_429_without_retry_after_is_waited_for_until_the_reset(
         await session.get("/", Page)
     assert raised.value.retry_after == 3600
     assert len(server.requests) == 1
+
+
+async def test_a_platform_with_headers_of_its_own_is_waited_for_as_its_connector_reads_them(
+    server: ScriptedServer, session: Session, clock: Clock
+) -> None:
+    def told_wait(status: int, headers: Mapping[str, str]) -> float | None:
+        return 3600.0 if status == 429 else float(headers["X-Pause"]) if "x-pause" in headers else None
+
+    session.told_wait = told_wait
+    server.script(answer(200, b'{"total": 1}', x_pause="7"), GOOD, answer(429, retry_after="1"))
+    await session.get("/", Page)
+    await session.get("/", Page)
+    assert clock.slept == [7]
+    with pytest.raises(RateLimitedByPlatform) as raised:
+        await session.get("/", Page)
+    assert raised.value.retry_after == 3600

@@ -91,7 +91,9 @@ class Session:
     ``secrets`` never appear in an error or a log.
     Private and loopback addresses are refused unless ``private_network``. ``patience`` is how many seconds a request
     may be retried for. Redirects are not followed. ``throttle`` slows down on 429, ``Retry-After`` and used-up
-    ``RateLimit`` headers; where a platform tells its limits otherwise, the connector calls ``throttle.pause``.
+    ``RateLimit`` headers. Where a platform tells its limits in headers of its own, ``told_wait`` reads them: from an
+    answer's status and headers, the seconds in which to send nothing, or null. Where it tells them in the answer's body,
+    the connector calls ``throttle.pause``.
     """
 
     def __init__(
@@ -109,6 +111,7 @@ class Session:
         self.base_url = base_url.rstrip("/")
         self.headers = dict(headers or {})
         self.refresh: Callable[[], Awaitable[None]] | None = None
+        self.told_wait: Callable[[int, Mapping[str, str]], float | None] | None = None
         self.throttle = throttle or Throttle()
         self.outcomes = {**DEFAULT_OUTCOMES, **(outcomes or {})}
         self._secrets = tuple(secret for secret in secrets if secret)
@@ -256,13 +259,17 @@ class Session:
     def _heed(self, response: httpx2.Response, begun: float) -> None:
         """Slow down or hold on if the answer says so."""
         outcome = self._outcome(response.status_code)
-        wait = _wait(response)
+        wait = self._wait(response)
         if outcome is Outcome.WAIT or (outcome is Outcome.RETRY and wait is not None):
             self.throttle.slow_down(begun)
         elif outcome is None:
             self.throttle.went_well()
         if wait is not None:
             self.throttle.pause(wait)
+
+    def _wait(self, response: httpx2.Response) -> float | None:
+        told = None if self.told_wait is None else self.told_wait(response.status_code, response.headers)
+        return told if told is not None else _wait(response)
 
     def _outcome(self, status: int) -> Outcome | None:
         if 200 <= status < 300:
@@ -281,7 +288,7 @@ class Session:
     def _raise(self, response: httpx2.Response, body: bytes, shown: str) -> None:
         status = response.status_code
         quoted = self._quoted(body)
-        outcome, wait = self._outcome(status), _wait(response)
+        outcome, wait = self._outcome(status), self._wait(response)
         if outcome is Outcome.RETRY:
             self._retry_in(wait, PlatformUnavailable(f"{shown} answered {status}.", quoted, shown))
         if outcome is Outcome.WAIT:

@@ -1,0 +1,52 @@
+"""What is known of BigCommerce without asking it."""
+
+from unicart.connectors.kit import Credential, Facts
+from unicart.contract.resources import Function
+
+FACTS = Facts(
+    name="bigcommerce",
+    display_name="BigCommerce",
+    description="BigCommerce stores, through the Orders V2 and the Catalog, Inventory and Locations V3 APIs.",
+    credentials=(
+        Credential(
+            name="store_hash",
+            label="Store hash",
+            help="The part of the API path behind /stores/: abc123 in https://api.bigcommerce.com/stores/abc123/v3/.",
+        ),
+        Credential(
+            name="access_token",
+            label="Access token",
+            help="Of a store-level API account, made in the control panel under Settings, Store-level API accounts.",
+            kind="secret",
+        ),
+        Credential(
+            name="api_url",
+            label="API gateway",
+            help="Where the API is asked; only to be changed for a proxy or a test server.",
+            kind="url",
+            required=False,
+            default="https://api.bigcommerce.com",
+        ),
+    ),
+    functions=(Function.GET_ORDERS, Function.GET_PRODUCTS, Function.GET_WAREHOUSES),
+    limits=(
+        "A quota for each 30 seconds that all apps of the store share: 150 requests on Standard and Plus, 450 on Pro. "
+        "When few are left, or one is refused, nothing is sent until the quota is renewed."
+    ),
+    incremental=(
+        "Orders: their date_modified, and refunds by the date of their creation. Products: their date_modified; stock "
+        "levels have no date and are read whole, a thousand a request, and products whose levels differ are read again. "
+        "Locations are few and read whole."
+    ),
+    documentation=(
+        "https://developer.bigcommerce.com/docs/rest-management/orders",
+        "https://developer.bigcommerce.com/docs/rest-management/transactions/payment-actions",
+        "https://developer.bigcommerce.com/docs/rest-catalog/products",
+        "https://developer.bigcommerce.com/docs/rest-management/inventory",
+        "https://developer.bigcommerce.com/docs/rest-management/locations",
+        "https://developer.bigcommerce.com/docs/integrations/webhooks",
+        "https://developer.bigcommerce.com/docs/start/best-practices/api-rate-limits",
+        "https://developer.bigcommerce.com/docs/integrations/apps/guide/auth",
+    ),
+    webhooks=True,
+)
