@@ -155,7 +155,11 @@ class FakeWooCommerce:
         parameters = dict(parse_qsl(parts.query, keep_blank_values=True))
         path = parts.path.removeprefix(self.home)
         route = parameters.get("rest_route", "") if path == "/index.php" else path.removeprefix("/wp-json")
-        if not parts.path.startswith(self.home) or not route or (path != "/index.php" and not (self.pretty and path.startswith("/wp-json"))):
+        if (
+            not parts.path.startswith(self.home)
+            or not route
+            or (path != "/index.php" and not (self.pretty and path.startswith("/wp-json")))
+        ):
             return answer(404, HTML, content_type="text/html")
         try:
             if route != "/":
