@@ -89,7 +89,7 @@ class FakeWooCommerce:
     def place(self, number: int | None = None, **values: Any) -> dict[str, Any]:
         """A new order, placed now."""
         id = number if number is not None else max(self.tables["orders"], default=0) + 1
-        order = copy.deepcopy(ORDER) | {"id": id, "number": str(id), "status": "processing"}
+        order: dict[str, Any] = copy.deepcopy(ORDER) | {"id": id, "number": str(id), "status": "processing"}
         order |= {"created": self.now, "modified": self.now, **values}
         self.tables["orders"][id] = order
         return order
@@ -111,7 +111,11 @@ class FakeWooCommerce:
 
     def add_product(self, id: int, variations: int = 0, **values: Any) -> dict[str, Any]:
         """A new product, with variations of the ids behind its own."""
-        product = copy.deepcopy(PRODUCTS[11]["product"]) | {"id": id, "created": self.now, "modified": self.now}
+        product: dict[str, Any] = copy.deepcopy(PRODUCTS[11]["product"]) | {
+            "id": id,
+            "created": self.now,
+            "modified": self.now,
+        }
         made = [copy.deepcopy(PRODUCTS[23]["variations"][0]) | {"id": id + n + 1} for n in range(variations)]
         product |= {"variations": [each["id"] for each in made], "type": "variable" if made else "simple", **values}
         self.variations[id] = [each | {"created": self.now, "modified": self.now} for each in made]
@@ -171,8 +175,10 @@ class FakeWooCommerce:
             status, body, total = self.dispatch(request, found, sent)
         except RestError as error:
             return answer(error.status, error.body, content_type="application/json; charset=UTF-8")
-        headers = {} if total is None else {"x_wp_total": str(total), "x_wp_totalpages": str(-(-total // 100))}
-        return answer(status, json.dumps(body).encode(), content_type="application/json; charset=UTF-8", **headers)
+        sent_body = json.dumps(body).encode()
+        if total is None:
+            return answer(status, sent_body, content_type="application/json; charset=UTF-8")
+        return answer(status, sent_body, content_type="application/json; charset=UTF-8", x_wp_total=str(total))
 
     def authenticate(self, request: Request, path: str, parameters: dict[str, str]) -> None:
         """As class-wc-rest-authentication.php does it."""
@@ -241,9 +247,9 @@ class FakeWooCommerce:
     def webhook(self, request: Request, rest: list[str], sent: dict[str, str]) -> tuple[int, Any, int | None]:
         table = self.tables["webhooks"]
         if request.method == "POST":
-            made = {"id": len(table) + 1 + max(table, default=0), "created": self.now, "modified": self.now}
-            made |= json.loads(request.body)
-            table[made["id"]] = made
+            id = 1 + max(table, default=0)
+            made = {"id": id, "created": self.now, "modified": self.now, **json.loads(request.body)}
+            table[id] = made
             return 201, self.shown(made), None
         if request.method == "DELETE":
             if sent.get("force") != "true":

@@ -314,9 +314,12 @@ async def test_a_product_that_is_deleted_while_it_is_read_is_left_out() -> None:
     async with fake_woocommerce() as (fake, connector):
         fake.add_product(10, variations=2)
         fake.add_product(20)
-        fake.after_request = lambda: (
-            fake.tables["products"].pop(10, None) and None if fake.listed("/settings/products") else None
-        )
+
+        def delete() -> None:
+            if fake.listed("/settings/products"):
+                fake.tables["products"].pop(10, None)
+
+        fake.after_request = delete
         assert await Copy(connector, PRODUCTS).run() == [20]
 
 
@@ -382,8 +385,7 @@ async def test_products_are_fetched_by_the_ids_of_their_variations() -> None:
 async def test_a_wrong_secret_and_an_unknown_key_are_rejected() -> None:
     for https in (True, False):
         async with fake_woocommerce(https=https) as (fake, _):
-            for given in ({"secret": "cs_wrong"}, {"key": "ck_unknown"}):
-                connector = connector_of(fake, **given)
+            for connector in (connector_of(fake, secret="cs_wrong"), connector_of(fake, key="ck_unknown")):
                 error = await refused(connector, CredentialsRejected)
                 assert "Settings → Advanced → REST API" in error.message
                 await connector.session.close()
