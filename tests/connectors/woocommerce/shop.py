@@ -58,7 +58,7 @@ class RestError(Exception):
 class FakeWooCommerce:
     """Its tables by path; each record has datetimes under ``created`` and ``modified``. ``after_request`` runs behind each.
 
-    ``https``: keys are taken by Basic authentication. ``pretty``: there is a ``/wp-json``. ``home``: the path of the site.
+    ``https``: keys are taken by Basic authentication. ``pretty``: there is a ``/wp-json``; else it ``redirects`` or is not found. ``home``: the path of the site.
     ``permissions`` of the key, ``closed`` paths its user may not see. ``answers`` are given instead, as long as there are any.
     """
 
@@ -70,6 +70,7 @@ class FakeWooCommerce:
     after_request: Callable[[], None] = lambda: None
     https: bool = False
     pretty: bool = True
+    redirects: bool = False
     home: str = ""
     permissions: str = "read_write"
     closed: set[str] = field(default_factory=set)
@@ -158,13 +159,15 @@ class FakeWooCommerce:
         parts = urlsplit(request.target)
         parameters = dict(parse_qsl(parts.query, keep_blank_values=True))
         path = parts.path.removeprefix(self.home)
-        route = parameters.get("rest_route", "") if path == "/index.php" else path.removeprefix("/wp-json")
+        route = parameters.get("rest_route", "") if path.startswith("/index.php") else path.removeprefix("/wp-json")
         if (
             not parts.path.startswith(self.home)
             or not route
-            or (path != "/index.php" and not (self.pretty and path.startswith("/wp-json")))
+            or (not path.startswith("/index.php") and not (self.pretty and path.startswith("/wp-json")))
         ):
-            return answer(404, HTML, content_type="text/html")
+            # WordPress with plain permalinks redirects to the same path with a slash behind it.
+            redirects = parts.path.startswith(self.home) and not self.pretty and self.redirects
+            return answer(301, location=f"{path}/") if redirects else answer(404, HTML, content_type="text/html")
         try:
             if route != "/":
                 self.authenticate(request, parts.path, parameters)
@@ -182,6 +185,8 @@ class FakeWooCommerce:
 
     def authenticate(self, request: Request, path: str, parameters: dict[str, str]) -> None:
         """As class-wc-rest-authentication.php does it."""
+        if self.version < (11, 1) and "wp-json/wc/" not in request.target:
+            raise RestError(401, "woocommerce_rest_cannot_view", "Sorry, you cannot list resources.")
         given = "" if self.keeps_authorization else request.headers.get("authorization", "")
         if self.https and given.startswith("Basic "):
             key, _, secret = base64.b64decode(given[6:]).decode().partition(":")
@@ -216,7 +221,7 @@ class FakeWooCommerce:
             raise RestError(403, "woocommerce_rest_cannot_view", "Sorry, you cannot list resources.")
         match route.strip("/").split("/"):
             case [""]:
-                return 200, {"name": "Tea & Co"}, None
+                return 200, {"name": "Tea &amp; Co"}, None
             case ["settings", "products"]:
                 units = {"woocommerce_weight_unit": "lbs", "woocommerce_dimension_unit": "mm"}
                 return 200, [{"id": id, "value": value} for id, value in units.items()], None

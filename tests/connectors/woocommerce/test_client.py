@@ -89,6 +89,20 @@ async def test_every_kind_of_address_works(https: bool, home: str, pretty: bool)
         assert await Copy(connector).run() == [3, 2, 1]
 
 
+async def test_a_shop_with_plain_permalinks_that_redirects_is_asked_at_its_index() -> None:
+    async with fake_woocommerce(pretty=False, redirects=True) as (fake, connector):
+        fake.place()
+        assert (await connector.check()).account_name == "Tea & Co"
+        assert await Copy(connector).run() == [1]
+
+
+async def test_a_shop_that_has_moved_says_where() -> None:
+    moved = answer(301, location="https://www.shop.example/wp-json/wc/v3/orders")
+    async with fake_woocommerce(answers=[moved, moved]) as (_, connector):
+        error = await refused(connector, RequestRefused)
+        assert "redirects to https://www.shop.example" in error.message
+
+
 async def test_a_server_that_cuts_off_the_authorization_is_asked_by_signature() -> None:
     async with fake_woocommerce(https=True, keeps_authorization=True) as (fake, connector):
         fake.place()

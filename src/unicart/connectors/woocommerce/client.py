@@ -14,6 +14,7 @@ that there was before it, and so finds what changed meanwhile.
 import asyncio
 import contextlib
 import hashlib
+import html
 import secrets
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
@@ -52,7 +53,12 @@ BEGINNING = "1970-01-02T00:00:00"
 SECOND = timedelta(seconds=1)
 MOST_RESTARTS = 10
 GONE = 404
+NO_API = (GONE, 301, 302, 307, 308)
+"""Answers of a WordPress or a server that has no REST API at the address, unless they carry a code of it."""
 NAMESPACE = "/wc/v3"
+PLAIN = "/index.php/wp-json/wc/"
+"""Where shops with plain permalinks are asked by ``rest_route``. WordPress reads ``index.php`` of it; WooCommerce before 11.1
+takes a key only if it sees the rest in the URL."""
 ORDERS = "/orders"
 PRODUCTS = "/products"
 PATHS = {Function.GET_ORDERS: ORDERS, Function.GET_PRODUCTS: PRODUCTS}
@@ -420,7 +426,8 @@ class WooCommerceConnector(Connector):
         self.session.sign = None
         try:
             path, parameters = self._target("/", {"_fields": "name"}, self._pretty is not False)
-            return self.session.decode(await self.session.request("GET", path, params=parameters), _Site).name
+            site = self.session.decode(await self.session.request("GET", path, params=parameters), _Site)
+            return html.unescape(site.name)
         except ConnectorError:
             return ""
         finally:
@@ -466,34 +473,37 @@ class WooCommerceConnector(Connector):
         return await self._call(method, path, parameters, json)
 
     async def _route(self, method: str, route: str, parameters: Mapping[str, Any], json: Any) -> Reply:
-        """Ask under ``/wp-json``, or at ``index.php`` in shops whose permalinks are plain."""
+        """Ask under ``/wp-json``, or at ``index.php`` in shops whose permalinks are plain: these redirect or have a page."""
         if self._pretty is not None:
-            path, sent = self._target(route, parameters, self._pretty)
-            return await self.session.request(method, path, params=sent, json=json)
-        path, sent = self._target(route, parameters, pretty=True)
+            return await self._ask(method, route, parameters, json, self._pretty)
+        found = await self._found(method, route, parameters, json, pretty=True)
+        if isinstance(found, Reply):
+            self._pretty = True
+            return found
+        other = await self._found(method, route, parameters, json, pretty=False)
+        if isinstance(other, Reply):
+            self._pretty = False
+            return other
+        raise found
+
+    async def _found(
+        self, method: str, route: str, parameters: Mapping[str, Any], json: Any, pretty: bool
+    ) -> Reply | ConnectorError:
+        """The answer of the REST API, or the error that there is none at this address."""
         try:
-            reply = await self.session.request(method, path, params=sent, json=json)
-            self._pretty = _is_json(reply.body) or None
+            reply = await self._ask(method, route, parameters, json, pretty)
         except RequestRefused as error:
-            if error.status != GONE or errors.code(error):
+            if errors.code(error) or error.status not in NO_API:
                 raise
-            reply = None
-        if reply is not None and self._pretty:
-            return reply
-        path, sent = self._target(route, parameters, pretty=False)
-        try:
-            reply = await self.session.request(method, path, params=sent, json=json)
-        except RequestRefused as error:
-            if error.status != GONE or errors.code(error):
-                raise
-            raise _no_api(self.session.base_url, error.detail) from error
-        if not _is_json(reply.body):
-            raise _no_api(self.session.base_url, repr(reply.body[:100]))
-        self._pretty = False
-        return reply
+            return error if error.status != GONE else _no_api(self.session.base_url, error.detail)
+        return reply if _is_json(reply.body) else _no_api(self.session.base_url, repr(reply.body[:100]))
+
+    async def _ask(self, method: str, route: str, parameters: Mapping[str, Any], json: Any, pretty: bool) -> Reply:
+        path, sent = self._target(route, parameters, pretty)
+        return await self.session.request(method, path, params=sent, json=json)
 
     def _target(self, route: str, parameters: Mapping[str, Any], pretty: bool) -> tuple[str, dict[str, Any]]:
-        return (f"/wp-json{route}", dict(parameters)) if pretty else ("/index.php", {"rest_route": route, **parameters})
+        return (f"/wp-json{route}", dict(parameters)) if pretty else (PLAIN, {"rest_route": route, **parameters})
 
     def _signed(self, method: str, url: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         return auth.signed(self.credentials, method, url, parameters, secrets.token_hex(16), int(time.time()))
