@@ -1,8 +1,8 @@
 """WooCommerce's REST API: pages of orders and products that are new or changed.
 
 Lists are walked by keyset on ``date_modified_gmt``, which has whole seconds: a page begins at the second of the last record of the
-page before, and records that came already, as they were then, are dropped. A second with more records than a page is read
-whole, in the order of ids. Records in the trash have a list of their own, walked alike.
+page before, and records that came already, as they were then, are dropped. A second with more records than a page, which come
+in no order, is read whole, in the order of ids. Records in the trash have a list of their own, walked alike.
 
 WooCommerce keeps orders by UTC, but products, and orders of shops that never migrated, by the shop's own time. Where clocks go
 back, such a list does not rise by UTC: what it spans is then read whole as well.
@@ -11,7 +11,6 @@ The first run of orders is a walk on ``date_created_gmt`` from the newest down. 
 that there was before it, and so finds what changed meanwhile.
 """
 
-import asyncio
 import contextlib
 import hashlib
 import html
@@ -356,7 +355,7 @@ class WooCommerceConnector(Connector):
         if function is Function.GET_ORDERS:
             return await self._with_refunds(raws)
         units = await self._shop_units() if raws else (None, None)
-        wrapped = await asyncio.gather(*(self._with_variations(raw, units) for raw in raws))
+        wrapped = [await self._with_variations(raw, units) for raw in raws]
         return [raw for raw in wrapped if raw is not None]
 
     async def _with_refunds(self, raws: Sequence[bytes]) -> list[bytes]:
