@@ -312,6 +312,19 @@ async def test_answer_of_another_shape_is_bad(body: bytes, server: ScriptedServe
     assert len(error.detail) <= 300
 
 
+async def test_each_attempt_is_signed_anew(server: ScriptedServer, open_session: Sessions) -> None:
+    server.script(answer(503), answer(503), answer(200, b'{"total": 1}'))
+    session = open_session()
+    session.sign = lambda method, url, parameters: {
+        **parameters,
+        "signature": f"{method} {url.removeprefix(server.url)} {session.requests_sent}",
+    }
+    assert (await session.get("/orders", Page, {"limit": 5})).total == 1
+    assert [request.target for request in server.requests] == [
+        f"/orders?limit=5&signature=GET+%2Forders+{attempt}" for attempt in range(3)
+    ]
+
+
 async def test_endless_body_is_cut_off(
     server: ScriptedServer, open_session: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:

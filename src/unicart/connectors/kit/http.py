@@ -88,6 +88,8 @@ class Session:
 
     ``headers`` go with every request and may be changed, by a login for instance. ``refresh``, if set, is called once
     when the platform answers 401, and the request is then sent again; requests that ``refresh`` itself sends are not.
+    ``sign``, if set, gets the method, the URL and the parameters of each attempt, and returns the parameters to send: for
+    platforms that refuse a signature that they have seen before.
     ``secrets`` never appear in an error or a log.
     Private and loopback addresses are refused unless ``private_network``. ``patience`` is how many seconds a request
     may be retried for. Redirects are not followed. ``throttle`` slows down on 429, ``Retry-After`` and used-up
@@ -112,6 +114,7 @@ class Session:
         self.headers = dict(headers or {})
         self.refresh: Callable[[], Awaitable[None]] | None = None
         self.told_wait: Callable[[int, Mapping[str, str]], float | None] | None = None
+        self.sign: Callable[[str, str, Mapping[str, Any]], Mapping[str, Any]] | None = None
         self.throttle = throttle or Throttle()
         self.outcomes = {**DEFAULT_OUTCOMES, **(outcomes or {})}
         self._secrets = tuple(secret for secret in secrets if secret)
@@ -224,6 +227,8 @@ class Session:
         if content is not None:
             sent_headers.setdefault("content-type", "application/json")
         _check_headers(sent_headers)
+        if self.sign is not None:
+            params = self.sign(method, url, params or {})
         self.requests_sent += 1
         try:
             async with self._open().stream(

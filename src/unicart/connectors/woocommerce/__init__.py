@@ -1,0 +1,5 @@
+"""WooCommerce."""
+
+from unicart.connectors.woocommerce.client import WooCommerceConnector
+
+CONNECTOR = WooCommerceConnector

@@ -1,0 +1,46 @@
+"""What is known of WooCommerce without asking it."""
+
+from unicart.connectors.kit import Credential, Facts
+from unicart.contract.resources import Function
+
+FACTS = Facts(
+    name="woocommerce",
+    display_name="WooCommerce",
+    description="Orders with refunds and tracking, and products with variations and stock, through the REST API v3.",
+    credentials=(
+        Credential(
+            name="url",
+            label="Shop URL",
+            help="The address of the shop, such as https://shop.example.com or https://example.com/shop, as it stands "
+            "under Settings → General → Site Address.",
+            kind="url",
+        ),
+        Credential(
+            name="consumer_key",
+            label="Consumer key",
+            help="It begins with ck_. Make it under WooCommerce → Settings → Advanced → REST API, for an administrator or "
+            "shop manager, with the permission Read/Write (Read is enough without webhooks).",
+            kind="secret",
+        ),
+        Credential(
+            name="consumer_secret",
+            label="Consumer secret",
+            help="It begins with cs_, and is shown once, together with the consumer key.",
+            kind="secret",
+        ),
+    ),
+    functions=(Function.GET_ORDERS, Function.GET_PRODUCTS),
+    limits="WooCommerce has no rate limit of its own, but hosts do; a list returns at most 100 records.",
+    incremental=(
+        "The record's own date_modified_gmt, of whole seconds. Refunds, edits, the trash and variations move it. The deletion "
+        "of a refund before WooCommerce 11.3, and deletion for good, do not: those are found by comparing everything."
+    ),
+    documentation=(
+        "https://woocommerce.github.io/woocommerce-rest-api-docs/",
+        "https://woocommerce.com/document/woocommerce-rest-api/",
+        "https://woocommerce.com/document/managing-orders/order-statuses/",
+        "https://woocommerce.com/document/webhooks/",
+        "https://woocommerce.com/document/shipment-tracking/",
+    ),
+    webhooks=True,
+)
