@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from unicart.store.migrate import MigrationFailed, config, migrate, sync_url
+from unicart.store.migrate import MigrationFailed, config, migrate, newest_revision, sync_url
 from unicart.store.tables import metadata
 
 
@@ -48,6 +48,10 @@ def test_every_earlier_version_is_brought_up_to_date(fresh_url: str) -> None:
     for revision in reversed(list(ScriptDirectory.from_config(settings).walk_revisions())):
         command.upgrade(settings, revision.revision)
     assert differences(fresh_url) == []
+
+
+def test_the_newest_revision_is_the_head_of_the_migrations() -> None:
+    assert newest_revision() == ScriptDirectory.from_config(config("sqlite://")).get_current_head()
 
 
 def test_a_database_that_cannot_be_reached_is_named() -> None:

@@ -4,14 +4,18 @@ Migrations run in a process of their own: SQLAlchemy opens SQLite files through 
 and two SQLite libraries must never hold one file in one process (closing either drops the other's locks).
 """
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import apsw
-from alembic.config import Config
-from alembic.script import ScriptDirectory
+import asyncpg
 from sqlalchemy.engine import make_url
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 SCRIPTS = Path(__file__).parent / "migrations"
 
@@ -20,8 +24,10 @@ class MigrationFailed(Exception):
     """The schema could not be brought up to date; the message is what alembic said."""
 
 
-def config(url: str) -> Config:
+def config(url: str) -> "Config":
     """Alembic's configuration for the database at ``url``."""
+    from alembic.config import Config
+
     settings = Config()
     settings.set_main_option("script_location", str(SCRIPTS))
     settings.attributes["url"] = url
@@ -34,10 +40,7 @@ def migrate(url: str) -> None:
     Raises:
         MigrationFailed: the database cannot be reached or altered.
     """
-    if (
-        url.startswith("sqlite:")
-        and _sqlite_revision(url) == ScriptDirectory.from_config(config(url)).get_current_head()
-    ):
+    if _revision(url) == newest_revision():
         return
     run = subprocess.run(
         [sys.executable, "-m", "unicart.store.migrate"], input=url, capture_output=True, text=True, check=False
@@ -45,6 +48,30 @@ def migrate(url: str) -> None:
     if run.returncode:
         reason = [line for line in run.stderr.strip().splitlines() if "Error" in line][-1:] or ["no message"]
         raise MigrationFailed(f"The database schema cannot be brought up to date: {reason[0]}")
+
+
+def newest_revision() -> str:
+    """The revision of the newest schema: the number that the last migration's file name begins with."""
+    return max(path.name.partition("_")[0] for path in (SCRIPTS / "versions").glob("[0-9]*_*.py"))
+
+
+def _revision(url: str) -> str | None:
+    """The revision of the database, found without alembic, which takes a second to start; null if it cannot be told."""
+    if url.startswith("sqlite:"):
+        return _sqlite_revision(url)
+    try:
+        return asyncio.run(_postgres_revision(url))
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError):
+        return None
+
+
+async def _postgres_revision(url: str) -> str | None:
+    connection = await asyncpg.connect(url, timeout=10)
+    try:
+        found: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
+        return found
+    finally:
+        await connection.close()
 
 
 def _sqlite_revision(url: str) -> str | None:
