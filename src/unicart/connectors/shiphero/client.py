@@ -36,7 +36,7 @@ from unicart.connectors.kit import (
     write_cursor,
 )
 from unicart.connectors.shiphero import auth, mapping, webhooks
-from unicart.connectors.shiphero.errors import NO_CREDITS, NOT_FOUND, OUTCOMES, Answer, is_of, refusal, wait
+from unicart.connectors.shiphero.errors import NOT_FOUND, OUTCOMES, Answer, is_of, refusal
 from unicart.connectors.shiphero.facts import FACTS
 from unicart.contract.resources import Function, Record
 
@@ -178,13 +178,15 @@ RECORDS = {Function.GET_ORDERS: ("order", ORDER), Function.GET_PRODUCTS: ("produ
 class Walk(msgspec.Struct, frozen=True, kw_only=True):
     """What is left of a walk: the time from ``low`` to ``high``, and ``ids`` of the last window that are still to fetch.
 
-    ``width`` is how many seconds of it the next window takes.
+    ``width`` is how many seconds of it the next window takes. ``seen`` are the ids and dates that the last window listed: at
+    its edge, the next one lists them again.
     """
 
     low: Moment
     high: Moment
     width: int
     ids: list[str] = []
+    seen: dict[str, str] = {}
 
 
 class Cursor(msgspec.Struct, frozen=True, kw_only=True):
@@ -474,12 +476,12 @@ class ShipHeroConnector(Connector):
         nodes = await self._snapshot(stage, low, high)
         if nodes is None:
             return msgspec.structs.replace(walk, width=max(width // 2, 1))
-        ordered = sorted(nodes, key=lambda node: (node.at or "", node.key), reverse=down)
-        ids = list(dict.fromkeys(node.key for node in ordered))
+        dates = {node.key: node.at or "" for node in nodes}
+        ids = sorted(dates, key=lambda id: (dates[id], id), reverse=down)
+        ids = [id for id in ids if walk.seen.get(id) != dates[id]]
         grown = width * 2 if len(nodes) <= IDS // 4 else width
-        if down:
-            return Walk(low=walk.low, high=low, width=grown, ids=ids)
-        return Walk(low=high, high=walk.high, width=grown, ids=ids)
+        left = (walk.low, low) if down else (high, walk.high)
+        return Walk(low=left[0], high=left[1], width=grown, ids=ids, seen=dates)
 
     async def _snapshot(self, stage: Stage, low: datetime, high: datetime) -> list[_Node] | None:
         """What is listed in a window at one moment; null if that is more than a page, and the window can be halved."""
@@ -631,7 +633,8 @@ class ShipHeroConnector(Connector):
             answer, url = await self._send(query, variables)
             errors = [each for each in answer.errors if not (or_none and is_of(each, NOT_FOUND))]
             if not errors:
-                return self._decoded(bytes(answer.data), type)
+                data: T = self._decoded(bytes(answer.data), type)
+                return data
             error = refusal(errors, url)
             if isinstance(error, CredentialsRejected) and not renewed:
                 renewed = True
