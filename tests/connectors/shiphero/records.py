@@ -115,7 +115,8 @@ def order(number: int, **changes: Any) -> dict[str, Any]:
         "shipping_address": address(),
         "billing_address": address(address1="2 Bank Street"),
         "holds": dict.fromkeys(
-            ("fraud_hold", "address_hold", "shipping_method_hold", "operator_hold", "payment_hold", "client_hold"), False
+            ("fraud_hold", "address_hold", "shipping_method_hold", "operator_hold", "payment_hold", "client_hold"),
+            False,
         ),
         "line_items": connection([line(number)]),
         "shipments": [],

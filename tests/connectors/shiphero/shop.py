@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import json
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,6 +18,7 @@ from email.utils import format_datetime
 from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import graphql
@@ -188,7 +189,9 @@ class Shop:
 
     def sign(self, name: str, body: bytes) -> dict[str, str]:
         """The headers of a webhook of this name."""
-        secret = next(hook["shared_signature_secret"] for hook in self.hooks if hook["name"] == name)
+        secret = next(
+            each for hook in self.hooks if hook["name"] == name and (each := hook.get("shared_signature_secret"))
+        )
         digest = hmac.new(secret.encode(), body, hashlib.sha256).digest()
         return {"x-shiphero-hmac-sha256": base64.b64encode(digest).decode(), "x-shiphero-message-id": "1"}
 
@@ -198,7 +201,7 @@ class Shop:
         for name, bound in filters.items():
             if bound is not None:
                 kept = [row for row in kept if self._holds(row, name, bound)]
-        return sorted(kept, key=lambda row: (row["updated_at"] or "", row["id"] if "id" in row else ""), reverse=True)
+        return sorted(kept, key=lambda row: (row["updated_at"] or "", row.get("id", "")), reverse=True)
 
     def _holds(self, row: dict[str, Any], name: str, bound: str) -> bool:
         if name == "sku":
@@ -228,7 +231,7 @@ def _same_hook(hook: dict[str, Any], data: dict[str, Any]) -> bool:
     return (hook["name"], hook.get("shop_name")) == (data["name"], data.get("shop_name"))
 
 
-def _resolve(source: Any, info: graphql.GraphQLResolveInfo, **arguments: Any) -> Any:
+def _resolve(source: Any, info: graphql.GraphQLResolveInfo[Any], **arguments: Any) -> Any:
     name = info.field_name
     if isinstance(source, Shop):
         _permit(source, name)
@@ -261,7 +264,9 @@ def _shown(error: graphql.GraphQLError) -> dict[str, Any]:
 
 def _cost(document: graphql.DocumentNode, variables: dict[str, Any]) -> int:
     """The most that a document can cost: one for each record or object, times the length of the lists that it is in."""
-    fragments = {part.name.value: part for part in document.definitions if isinstance(part, graphql.FragmentDefinitionNode)}
+    fragments = {
+        part.name.value: part for part in document.definitions if isinstance(part, graphql.FragmentDefinitionNode)
+    }
 
     def of(selections: graphql.SelectionSetNode) -> int:
         total = 0
@@ -295,6 +300,8 @@ def open_shop() -> Iterator[Shop]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+        wbufsize = -1
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
@@ -309,6 +316,7 @@ def open_shop() -> Iterator[Shop]:
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(reply)
+            self.wfile.flush()
 
         def date_time_string(self, timestamp: float | None = None) -> str:
             return format_datetime(shop.now, usegmt=True)
@@ -332,10 +340,10 @@ def open_shop() -> Iterator[Shop]:
 
 
 @asynccontextmanager
-async def connected(shop: Shop, patience: float = 20.0, timeout: float = 30.0, **given: str) -> AsyncIterator[ShipHeroConnector]:
+async def connected(shop: Shop, given: Mapping[str, str] = MappingProxyType({})) -> AsyncIterator[ShipHeroConnector]:
     """A connector to ``shop`` that does not hold itself back, as one run uses it."""
     credentials = {"refresh_token": REFRESH_TOKEN, "url": shop.url, **given}
-    session = Session(shop.url, private_network=True, patience=patience, timeout=timeout, secrets=(REFRESH_TOKEN,))
+    session = Session(shop.url, private_network=True, patience=20.0, secrets=(REFRESH_TOKEN,))
     session.throttle = Throttle(rate=1e6)
     try:
         yield ShipHeroConnector(credentials, session)

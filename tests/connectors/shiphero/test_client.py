@@ -43,8 +43,9 @@ def shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
 class Copy:
     """What a store that follows the connector holds: the last raw record of each id."""
 
-    def __init__(self, shop: Shop, function: Function = Function.GET_ORDERS, **given: str) -> None:
-        self.shop, self.function, self.given = shop, function, given
+    def __init__(self, shop: Shop, function: Function = Function.GET_ORDERS, customer: str = "") -> None:
+        self.shop, self.function = shop, function
+        self.given = {"customer_account_id": customer} if customer else {}
         self.held: dict[str, Any] = {}
         self.cursor: str | None = None
         self.interrupted = False
@@ -52,7 +53,7 @@ class Copy:
     async def run(self, most: int | None = None, **pull: Any) -> list[str]:
         """One run, or ``most`` pages of one that is killed then; the ids that came, in order."""
         came: list[str] = []
-        async with connected(self.shop, **self.given) as connector:
+        async with connected(self.shop, self.given) as connector:
             asked = Pull(cursor=self.cursor, interrupted=self.interrupted, overlap=OVERLAP, **pull)
             pages = connector.pull(self.function, asked)
             async for page in pages:
@@ -70,7 +71,9 @@ class Copy:
 
 def essence(orders: dict[str, Any]) -> dict[str, list[Any]]:
     """What tests change of orders; their lists come as pages."""
-    return {id: [row[name] for name in ("updated_at", "packing_note", "fulfillment_status")] for id, row in orders.items()}
+    return {
+        id: [row[name] for name in ("updated_at", "packing_note", "fulfillment_status")] for id, row in orders.items()
+    }
 
 
 def ids(*numbers: int, kind: str = "Order") -> list[str]:
@@ -197,7 +200,7 @@ async def test_a_window_yields_what_was_created_in_it_the_oldest_first(shop: Sho
     for order in shop.orders.values():
         shop.touch(order)
     copy = Copy(shop)
-    window = {"since": START + DAY, "until": START + 8 * DAY}
+    window: Any = {"since": START + DAY, "until": START + 8 * DAY}
     first = await copy.run(most=1, **window)
     rest = await copy.run(**window)
     assert first + rest == ids(*range(2, 10))
@@ -262,7 +265,7 @@ async def test_no_request_can_cost_more_than_is_allowed(shop: Shop) -> None:
         await connector.check()
         await connector.subscribe("https://unicart.example/hooks/1")
         await connector.fetch(Function.GET_ORDERS, list(shop.orders))
-    assert 0 < shop.cost <= MOST_CREDITS
+    assert 0 < shop.cost <= MOST_CREDITS / 2
 
 
 async def test_products_come_again_when_they_or_their_stock_change(shop: Shop) -> None:
@@ -332,10 +335,9 @@ async def test_a_3pl_reads_all_of_its_clients_or_one(shop: Shop) -> None:
     shop.add_product(1)
     shop.tick(10)
     assert set(await Copy(shop).run()) == set(ids(1, 2))
-    client = {"customer_account_id": records.CLIENT}
-    assert await Copy(shop, **client).run() == ids(2)
-    assert await Copy(shop, Function.GET_PRODUCTS, **client).run() == ids(2, kind="Product")
-    async with connected(shop, **client) as connector:
+    assert await Copy(shop, customer=records.CLIENT).run() == ids(2)
+    assert await Copy(shop, Function.GET_PRODUCTS, records.CLIENT).run() == ids(2, kind="Product")
+    async with connected(shop, {"customer_account_id": records.CLIENT}) as connector:
         assert await connector.fetch(Function.GET_ORDERS, ids(1)) == []
         assert (await connector.check()).account_id == records.CLIENT
 
@@ -389,8 +391,7 @@ async def test_a_scope_that_is_missing_is_named(shop: Shop) -> None:
 async def test_a_token_that_is_refused_in_words_is_renewed_once(shop: Shop) -> None:
     async with connected(shop) as connector:
         await connector.check()
-        refused = (200, {}, b'{"errors": [{"message": "Token is expired", "code": 3}], "data": null}')
-        shop.scripted.append(refused)
+        shop.scripted.append((200, {}, b'{"errors": [{"message": "Token is expired", "code": 3}], "data": null}'))
         await connector.check()
         assert shop.logins == 2
 
@@ -455,11 +456,7 @@ async def test_one_bad_record_does_not_spoil_the_others(shop: Shop) -> None:
     shop.tick(10)
     copy = Copy(shop)
     await copy.run()
-    raw = [json.dumps(record).encode() for record in copy.held.values()]
-    mapped = []
-    for each in raw:
-        try:
-            mapped += ShipHeroConnector.map(Function.GET_ORDERS, each)
-        except UnmappableRecord as error:
-            assert "total_price" in error.message
-    assert [order.id for order in mapped] == ids(2)
+    bad, good = (json.dumps(copy.held[id]).encode() for id in ids(1, 2))
+    with pytest.raises(UnmappableRecord, match="total_price"):
+        ShipHeroConnector.map(Function.GET_ORDERS, bad)
+    assert [order.id for order in ShipHeroConnector.map(Function.GET_ORDERS, good)] == ids(2)
