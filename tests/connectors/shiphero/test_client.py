@@ -157,6 +157,30 @@ async def test_what_was_being_written_when_the_last_run_passed_is_found_in_the_o
     assert await copy.run() == ids(1)
 
 
+async def test_an_order_that_changes_behind_the_walk_comes_again_at_its_end(shop: Shop) -> None:
+    for number in range(1, 2 * IDS + 6):
+        shop.add_order(number)
+        shop.tick(60)
+    copy = Copy(shop)
+    await copy.run()
+    for order in shop.orders.values():
+        shop.tick(10)
+        shop.touch(order)
+    changed: set[str] = set()
+
+    def change() -> None:
+        id = shop.requests[-1]["variables"].get("i0")
+        older = (shop.now - timedelta(seconds=120)).strftime("%Y-%m-%dT%H:%M:%S")
+        if id and id not in changed and shop.orders[id]["updated_at"] < older:
+            changed.add(id)
+            shop.touch(shop.orders[id], packing_note="changed")
+
+    shop.after_request = change
+    await copy.run()
+    assert changed
+    assert essence(copy.held) == essence(shop.orders)
+
+
 @pytest.mark.parametrize("seed", range(4))
 async def test_nothing_is_lost_while_orders_change_and_runs_are_killed(shop: Shop, seed: int) -> None:
     chance = random.Random(seed)
