@@ -24,6 +24,7 @@ from unicart.connectors.kit import (
 )
 from unicart.connectors.shiphero import client
 from unicart.connectors.shiphero.client import ShipHeroConnector
+from unicart.connectors.shiphero.errors import GraphQLError, wait
 from unicart.contract.resources import Function
 
 pytestmark = pytest.mark.anyio
@@ -373,6 +374,16 @@ async def test_credits_that_are_used_up_are_waited_for(shop: Shop) -> None:
     async with connected(shop) as connector:
         await connector.check()
     assert shop.starved == 0
+
+
+@pytest.mark.parametrize(
+    ("told", "seconds"), [("18 seconds", 18), ("1 second", 1), ("0 seconds", 1), ("2.5 minutes", 150), (None, 10)]
+)
+def test_the_wait_for_credits_is_told_in_words(told: str | None, seconds: int) -> None:
+    error = GraphQLError(message="There are not enough credits", code=30, time_remaining=told)
+    assert wait(error) == seconds
+    words = "In 18 seconds you will have enough credits to perform the operation"
+    assert wait(GraphQLError(message=words, code="30")) == 18
 
 
 async def test_a_long_wait_for_credits_stops_the_run_and_tells_how_long(shop: Shop) -> None:

@@ -1,7 +1,9 @@
 """What ShipHero's refusals mean. It answers 200 to nearly everything; the code is in ``errors[].code``."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 import msgspec
 
@@ -26,10 +28,10 @@ PERMISSION = 7
 NO_CREDITS = 30
 """Too few credits are left now; ``time_remaining`` tells when there will be enough."""
 
-SHORTEST_WAIT = 1.0
-UNKNOWN_WAIT = 10.0
-_SECONDS = {"second": 1.0, "minute": 60.0, "hour": 3600.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(second|minute|hour)", re.ASCII)
+SHORTEST_WAIT = 1
+UNKNOWN_WAIT = 10
+_SECONDS = {"second": 1, "minute": 60, "hour": 3600}
+_DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)\s*(second|minute|hour)", re.ASCII)
 _TOKEN = re.compile(r"\b(token|jwt|signature)\b.*\b(expired|invalid)\b|\b(unauthenticated|unauthorized)\b", re.I)
 
 
@@ -53,10 +55,10 @@ def is_of(error: GraphQLError, code: int) -> bool:
     return str(error.code) == str(code)
 
 
-def wait(error: GraphQLError) -> float:
-    """How many seconds an error says there are to wait until credits are there again."""
+def wait(error: GraphQLError) -> int:
+    """How many seconds, rounded up, an error says there are to wait until credits are there again."""
     found = _DURATION.search(error.time_remaining or "") or _DURATION.search(error.message)
-    return max(float(found[1]) * _SECONDS[found[2]], SHORTEST_WAIT) if found else UNKNOWN_WAIT
+    return max(math.ceil(Decimal(found[1]) * _SECONDS[found[2]]), SHORTEST_WAIT) if found else UNKNOWN_WAIT
 
 
 def refusal(errors: Sequence[GraphQLError], url: str) -> ConnectorError:
@@ -75,6 +77,6 @@ def refusal(errors: Sequence[GraphQLError], url: str) -> ConnectorError:
     throttled = [wait(error) for error in errors if is_of(error, NO_CREDITS)]
     if throttled:
         seconds = max(throttled)
-        message = f"{url} has too few credits left, and asks us to wait for {seconds:.0f} s."
+        message = f"{url} has too few credits left, and asks us to wait for {seconds} s."
         return RateLimitedByPlatform(message, detail, url, seconds)
     return RequestRefused(f"{url} refused the query: {detail}", detail, url)
