@@ -68,6 +68,7 @@ class Shop:
     starved: int = 0
     wait: str = "1 seconds"
     inclusive: bool = True
+    most_credits: int = MOST_CREDITS
     cost: int = 0
     scripted: list[Scripted] = field(default_factory=list)
     requests: list[dict[str, Any]] = field(default_factory=list)
@@ -130,7 +131,10 @@ class Shop:
 
     def _execute(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
         document = _valid(query)
-        self.cost = max(self.cost, _cost(document, variables))
+        cost = _cost(document, variables)
+        if cost > self.most_credits:
+            return {"errors": [{"message": "The operation exceeds the maximum of credits", "code": 31}], "data": None}
+        self.cost = max(self.cost, cost)
         if self.starved:
             self.starved -= 1
             message = "There are not enough credits to perform the requested operation, which requires 1301 credits"

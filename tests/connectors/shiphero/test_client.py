@@ -293,6 +293,19 @@ async def test_no_request_can_cost_more_than_is_allowed(shop: Shop) -> None:
     assert 0 < shop.cost <= MOST_CREDITS / 2
 
 
+async def test_an_account_with_fewer_credits_is_asked_for_fewer_orders_at_once(shop: Shop) -> None:
+    for number in range(1, 12):
+        shop.add_order(number)
+    shop.tick(10)
+    shop.most_credits = 400
+    copy = Copy(shop)
+    await copy.run()
+    assert essence(copy.held) == essence(shop.orders)
+    shop.most_credits = 100
+    with pytest.raises(RequestRefused, match="exceeds the maximum"):
+        await Copy(shop).run()
+
+
 async def test_products_come_again_when_they_or_their_stock_change(shop: Shop) -> None:
     for number in range(1, 51):
         shop.add_product(number)
@@ -338,6 +351,8 @@ async def test_records_are_fetched_by_id_and_those_that_are_gone_are_left_out(sh
     wanted = [*shop.orders, records.uuid("Order", 99), ids(1)[0], ""]
     async with connected(shop) as connector:
         found = await connector.fetch(Function.GET_ORDERS, wanted)
+        assert await connector.fetch(Function.GET_ORDERS, [records.uuid("Order", 99)]) == []
+        shop.scripted.append((200, {}, b'{"errors": [{"message": "Order not found", "code": 5}], "data": null}'))
         assert await connector.fetch(Function.GET_ORDERS, [records.uuid("Order", 99)]) == []
     assert [json.loads(raw)["id"] for raw in found] == list(shop.orders)
 
