@@ -335,6 +335,7 @@ async def test_a_product_that_never_changed_is_part_of_a_first_run(shop: Shop) -
 
 async def test_warehouses_come_whole_each_time(shop: Shop) -> None:
     shop.warehouses = {row["id"]: row for row in [records.warehouse(1), records.warehouse(2)]}
+    shop.warehouses["hidden"] = None  # type: ignore[assignment]
     copy = Copy(shop, Function.GET_WAREHOUSES)
     for _ in range(2):
         assert await copy.run() == [records.EAST, records.WEST]

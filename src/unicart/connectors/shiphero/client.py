@@ -596,7 +596,8 @@ class ShipHeroConnector(Connector):
 
     async def _warehouses(self) -> list[bytes]:
         answer = await self._ask(WAREHOUSES, _Warehouses)
-        return [bytes(raw) for raw in answer.account.data.warehouses or [] if raw != b"null"]
+        raws = map(bytes, answer.account.data.warehouses or [])
+        return [raw for raw in raws if raw != b"null"]
 
     async def _delete_webhooks(self, chosen: Callable[[_Webhook], bool]) -> None:
         for webhook in await self._webhooks():
@@ -641,7 +642,7 @@ class ShipHeroConnector(Connector):
             answer, url = await self._send(query, variables)
             errors = [each for each in answer.errors if not (or_none and is_of(each, NOT_FOUND))]
             if not errors:
-                nothing = or_none and answer.data == b"null"
+                nothing = or_none and bytes(answer.data) == b"null"
                 data: T = self._decoded(b"{}" if nothing else bytes(answer.data), type)
                 return data
             error = refusal(errors, url)
