@@ -1,0 +1,36 @@
+"""ShipHero's way in: a refresh token buys access tokens, which live for 28 days.
+
+The refresh token stays as it is; the vendor's page is https://developer.shiphero.com/getting-started/.
+"""
+
+import msgspec
+
+from unicart.connectors.kit import BadAnswer, CredentialsRejected, PermissionMissing, RequestRefused, Session
+
+REFRESH = "/auth/refresh"
+
+
+class _Token(msgspec.Struct):
+    access_token: str
+
+
+async def login(session: Session, refresh_token: str) -> str:
+    """Get an access token and let ``session`` send it; the header ``Date`` of the answer.
+
+    Raises:
+        CredentialsRejected: the refresh token is not accepted.
+    """
+    session.headers.pop("authorization", None)
+    try:
+        reply = await session.request("POST", REFRESH, json={"refresh_token": refresh_token})
+    except (CredentialsRejected, PermissionMissing, RequestRefused) as error:
+        message = (
+            f"{error.url} does not accept the refresh token. Create a new one for the developer user, and enter it on "
+            "the connection."
+        )
+        raise CredentialsRejected(message, error.detail, error.url) from error
+    answer = session.decode(reply, _Token)
+    if not answer.access_token:
+        raise BadAnswer(f"{reply.url} sent an empty access token.", url=reply.url)
+    session.headers["authorization"] = f"Bearer {answer.access_token}"
+    return reply.headers.get("date", "")

@@ -1,0 +1,50 @@
+"""What is known of ShipHero without asking it."""
+
+from unicart.connectors.kit import Credential, Facts
+from unicart.contract.resources import Function
+
+FACTS = Facts(
+    name="shiphero",
+    display_name="ShipHero",
+    description="Orders, products with stock in each warehouse, and warehouses of a ShipHero account, merchant's or 3PL's.",
+    credentials=(
+        Credential(
+            name="refresh_token",
+            label="Refresh token",
+            help="The refresh_token of a developer user (ShipHero: My Account > Third-Party Developers).",
+            kind="secret",
+        ),
+        Credential(
+            name="customer_account_id",
+            label="Customer account",
+            help="For a 3PL: the id (QWNjb3VudDo…) of the one client to read. Without it, all that the user may see.",
+            required=False,
+        ),
+        Credential(
+            name="url",
+            label="API URL",
+            help="Where the public API is, if not at https://public-api.shiphero.com.",
+            kind="url",
+            required=False,
+            default="https://public-api.shiphero.com",
+        ),
+    ),
+    functions=tuple(Function),
+    limits=(
+        "4004 credits, of which 60 come back each second; a query costs about one for each record that it returns, the "
+        "records inside them included. At most 7000 requests in five minutes."
+    ),
+    incremental=(
+        "Orders: updated_at. Products: updated_at of the product, and of its stock in each warehouse. Warehouses have no "
+        "dates and are few: each run reads them all."
+    ),
+    documentation=(
+        "https://developer.shiphero.com/getting-started/",
+        "https://developer.shiphero.com/graphql-primer/",
+        "https://developer.shiphero.com/schema/types/order.html",
+        "https://developer.shiphero.com/scopes/",
+        "https://developer.shiphero.com/troubleshooting/error-glossary/",
+        "https://developer.shiphero.com/webhooks/",
+    ),
+    webhooks=True,
+)
