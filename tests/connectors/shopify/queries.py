@@ -6,7 +6,9 @@
 from typing import Any
 
 from graphql import (
+    FieldNode,
     GraphQLEnumType,
+    GraphQLField,
     GraphQLInputObjectType,
     GraphQLInterfaceType,
     GraphQLNamedType,
@@ -45,20 +47,20 @@ class _Used(Visitor):
     def __init__(self, info: TypeInfo) -> None:
         super().__init__()
         self.info = info
-        self.fields: dict[str, set[str]] = {}
+        self.fields: dict[str, dict[str, set[str]]] = {}
         self.types: set[str] = set()
 
-    def enter_field(self, *_: Any) -> None:
+    def enter_field(self, node: FieldNode, *_: Any) -> None:
         parent, definition = self.info.get_parent_type(), self.info.get_field_def()
         assert parent is not None
         assert definition is not None
-        name = str(_[0].name.value)
-        if name == "__typename":
+        if node.name.value == "__typename":
             return
-        self.fields.setdefault(parent.name, set()).add(name)
+        given = self.fields.setdefault(parent.name, {}).setdefault(node.name.value, set())
         self._use(get_named_type(definition.type))
-        for argument in definition.args.values():
-            self._use(get_named_type(argument.type))
+        for argument in node.arguments:
+            given.add(argument.name.value)
+            self._use(get_named_type(definition.args[argument.name.value].type))
 
     def _use(self, type: GraphQLNamedType) -> None:
         if type.name in self.types:
@@ -92,16 +94,16 @@ def _written(type: GraphQLNamedType, used: _Used) -> str:
         return f"input {name} {{ {' '.join(f'{each}: {type.fields[each].type}' for each in fields)} }}"
     if not isinstance(type, GraphQLObjectType | GraphQLInterfaceType):
         return f"scalar {name}"
-    wanted = used.fields.get(name, set()) | ({"id"} if name == "Node" else set())
-    lines = [f"  {each}{_arguments(type.fields[each], used)}: {type.fields[each].type}" for each in sorted(wanted)]
+    wanted = {**used.fields.get(name, {}), **({"id": set()} if name == "Node" else {})}
+    lines = [f"  {each}{_arguments(type.fields[each], given)}: {type.fields[each].type}" for each, given in sorted(wanted.items())]
     interfaces = [each.name for each in getattr(type, "interfaces", ()) if each.name in ("Node", "Media") and name != each.name]
     also = f" implements {' & '.join(interfaces)}" if interfaces else ""
     kind = "interface" if isinstance(type, GraphQLInterfaceType) else "type"
     return f"{kind} {name}{also} {{\n" + "\n".join(lines) + "\n}"
 
 
-def _arguments(field: Any, used: _Used) -> str:
-    shown = [f"{name}: {each.type}" for name, each in field.args.items() if get_named_type(each.type).name in used.types]
+def _arguments(field: GraphQLField, given: set[str]) -> str:
+    shown = [f"{name}: {field.args[name].type}" for name in sorted(given)]
     return f"({', '.join(shown)})" if shown else ""
 
 
