@@ -58,7 +58,7 @@ class _Used(Visitor):
             return
         given = self.fields.setdefault(parent.name, {}).setdefault(node.name.value, set())
         self._use(get_named_type(definition.type))
-        for argument in node.arguments:
+        for argument in node.arguments or ():
             given.add(argument.name.value)
             self._use(get_named_type(definition.args[argument.name.value].type))
 
