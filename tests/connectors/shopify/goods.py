@@ -138,7 +138,9 @@ def settle(order: Node) -> Node:
         taxes += sum(amount(one["priceSet"]) for one in each["taxLines"])
     for refund in order["refunds"]:
         taxes -= sum(amount(each["taxAmountSet"]) for each in refund["refundShippingLines"])
-    extra = sum(amount(order[name]) for name in ("currentTotalDutiesSet", "currentTotalAdditionalFeesSet") if order[name])
+    extra = sum(
+        amount(order[name]) for name in ("currentTotalDutiesSet", "currentTotalAdditionalFeesSet") if order[name]
+    )
     total = goods + shipping + extra + (0 if included else taxes)
     order["currentTotalPriceSet"] = money(total, currency)
     order["currentTotalTaxSet"] = money(taxes, currency)

@@ -1,6 +1,6 @@
 """Every query text of the connector, and the excerpt of Shopify's schema that they need.
 
-    python -m connectors.shopify.queries     writes schema.graphql anew; needs Shopify's introspection result
+python -m connectors.shopify.queries     writes schema.graphql anew; needs Shopify's introspection result
 """
 
 from typing import Any
@@ -38,7 +38,10 @@ def texts() -> dict[str, str]:
     found = {name: text for name, text in found.items() if text.startswith(("query ", "mutation "))}
     found |= {name: value.query for name, value in vars(client).items() if isinstance(value, client.Listing)}
     found |= {".".join(key): text for key, text in client.MORE.items()}
-    return found | {"bulk": client.bulk_query("created_at:>='2026-01-01T00:00:00Z'"), "bulk of all": client.bulk_query("")}
+    return found | {
+        "bulk": client.bulk_query("created_at:>='2026-01-01T00:00:00Z'"),
+        "bulk of all": client.bulk_query(""),
+    }
 
 
 class _Used(Visitor):
@@ -82,23 +85,31 @@ def excerpt() -> str:
     used.fields["MediaImage"] = used.fields["Media"]
     names = sorted(used.types | used.fields.keys() | {"Node"})
     parts = ["schema { query: QueryRoot mutation: Mutation }"]
-    parts += [_written(schema.type_map[name], used) for name in names if not is_specified_scalar_type(schema.type_map[name])]
+    parts += [
+        _written(schema.type_map[name], used) for name in names if not is_specified_scalar_type(schema.type_map[name])
+    ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _written(type: GraphQLNamedType, used: _Used) -> str:
     name = type.name
     if isinstance(type, GraphQLEnumType):
-        small = CURRENCIES_AND_COUNTRIES.get(name) or (set(client.webhooks.TOPICS) if name == "WebhookSubscriptionTopic" else set(type.values))
+        small = CURRENCIES_AND_COUNTRIES.get(name) or (
+            set(client.webhooks.TOPICS) if name == "WebhookSubscriptionTopic" else set(type.values)
+        )
         return f"enum {name} {{ {' '.join(value for value in type.values if value in small)} }}"
     if isinstance(type, GraphQLInputObjectType):
         fields = INPUTS.get(name, tuple(type.fields))
         return f"input {name} {{ {' '.join(f'{each}: {type.fields[each].type}' for each in fields)} }}"
     if not isinstance(type, GraphQLObjectType | GraphQLInterfaceType):
         return f"scalar {name}"
-    wanted = {**used.fields.get(name, {}), **({"id": set()} if name == "Node" else {})}
-    lines = [f"  {each}{_arguments(type.fields[each], given)}: {type.fields[each].type}" for each, given in sorted(wanted.items())]
-    interfaces = [each.name for each in getattr(type, "interfaces", ()) if each.name in ("Node", "Media") and name != each.name]
+    node = name == "Node" or any(each.name == "Node" for each in getattr(type, "interfaces", ()))
+    wanted = {**used.fields.get(name, {}), **({"id": set()} if node else {})}
+    lines = [
+        f"  {each}{_arguments(type.fields[each], given)}: {type.fields[each].type}"
+        for each, given in sorted(wanted.items())
+    ]
+    interfaces = [each.name for each in getattr(type, "interfaces", ()) if each.name in ("Node", "Media")]
     also = f" implements {' & '.join(interfaces)}" if interfaces else ""
     kind = "interface" if isinstance(type, GraphQLInterfaceType) else "type"
     return f"{kind} {name}{also} {{\n" + "\n".join(lines) + "\n}"

@@ -1,6 +1,6 @@
 """The connector's fixtures: a shop with one order of every kind, built here, and what the connector makes of it.
 
-    python -m connectors.shopify.record      writes the fixtures anew
+python -m connectors.shopify.record      writes the fixtures anew
 """
 
 import asyncio
@@ -49,7 +49,9 @@ def orders() -> list[Node]:
         order(1009, at, [line(10090, "1.234", 3, taxes=["0.185"], currency="KWD")], currency="KWD"),
         _across_locations(1010),
         _archived(1011),
-        settle({**order(1012, at), "currentTotalDutiesSet": money("3.20"), "currentTotalAdditionalFeesSet": money("1.10")}),
+        settle(
+            {**order(1012, at), "currentTotalDutiesSet": money("3.20"), "currentTotalAdditionalFeesSet": money("1.10")}
+        ),
         _removed_before_shipping(1013),
         order(1014, at, displayFulfillmentStatus="ON_HOLD", displayFinancialStatus="PENDING", billingAddress=None),
     ]

@@ -13,7 +13,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -39,9 +39,7 @@ from connectors.shopify.goods import Node, gid, stamp
 from unicart.connectors.kit import Session, Throttle
 from unicart.connectors.shopify.client import ShopifyConnector
 
-SPECIFICATION = (
-    Path(__file__).parents[4] / "shared" / "specs" / "shopify" / "admin_2026-10.introspection.json.gz"
-)
+SPECIFICATION = Path(__file__).parents[4] / "shared" / "specs" / "shopify" / "admin_2026-10.introspection.json.gz"
 EXCERPT = Path(__file__).parent / "schema.graphql"
 START = datetime(2026, 6, 1, 12, tzinfo=UTC)
 TOKEN = "shpat_of-the-test"
@@ -166,7 +164,9 @@ class Shop:
         known: dict[str, Node] = {each["id"]: each for each in [*self.orders_seen(), *self.operations.values()]}
         known |= self.tables["Product"] | self.tables["Location"]
         for order in self.orders_seen():
-            known |= {each["id"]: each for name in ("fulfillmentOrders", "fulfillments", "refunds") for each in order[name]}
+            known |= {
+                each["id"]: each for name in ("fulfillmentOrders", "fulfillments", "refunds") for each in order[name]
+            }
         for product in self.tables["Product"].values():
             for each in product["variants"]:
                 own = {**each, "product": product}
@@ -284,7 +284,7 @@ class Shop:
             return {"errors": errors, "extensions": self._cost(cost)}
         self.available -= cost
         result = self.execute(document, asked["variables"])
-        unforeseen = [each for each in result.errors or [] if each.original_error is not None]
+        unforeseen = [each for each in result.errors or [] if not isinstance(each.original_error, GraphQLError)]
         assert not unforeseen, unforeseen
         return {**result.formatted, "extensions": self._cost(cost)}
 
@@ -341,7 +341,7 @@ class Shop:
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection, one request."""
-        with suppress(ConnectionError, asyncio.IncompleteReadError):
+        with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError), closing(writer):
             request = await _read_request(reader)
             try:
                 sent = self.respond(request)
@@ -353,7 +353,6 @@ class Shop:
                 await writer.drain()
             else:
                 await reader.read()
-        writer.close()
 
 
 def _flatten(node: Node, parent: str | None, lines: list[bytes]) -> None:
@@ -380,6 +379,7 @@ def _found(rows: list[Node], search: str | None) -> list[Node]:
 
 def _listed(rows: list[Node], arguments: Node) -> Node:
     date = {"CREATED_AT": "createdAt", "UPDATED_AT": "updatedAt"}.get(arguments.get("sortKey", "ID"))
+    date = date if rows and date in rows[0] else None
 
     def key(_: int, row: Node) -> Any:
         digits = int(re.findall(r"\d+", row["id"])[-1])
@@ -429,6 +429,8 @@ async def _stop(server: asyncio.Server) -> None:
         with suppress(asyncio.CancelledError):
             await task
     await server.wait_closed()
+    # The transports that were closed go with the next turn of the loop.
+    await asyncio.sleep(0)
 
 
 @asynccontextmanager

@@ -79,9 +79,17 @@ def test_the_currency_is_the_buyers() -> None:
 def test_discounts_of_line_and_order_and_taxes_on_top() -> None:
     found = recorded(1002)
     first, second = found.line_items
-    assert (first.unit_price, first.total_discount, first.total_tax) == (Decimal("30.00"), Decimal("8.70"), Decimal("10.26"))
+    assert (first.unit_price, first.total_discount, first.total_tax) == (
+        Decimal("30.00"),
+        Decimal("8.70"),
+        Decimal("10.26"),
+    )
     assert (first.discount, first.tax) == (Decimal("4.35"), Decimal("5.13"))
-    assert (second.unit_price, second.total_discount, second.total_tax) == (Decimal("5.00"), Decimal("0.25"), Decimal("0.90"))
+    assert (second.unit_price, second.total_discount, second.total_tax) == (
+        Decimal("5.00"),
+        Decimal("0.25"),
+        Decimal("0.90"),
+    )
     assert (found.total_discount, found.total_tax, found.total_shipping) == (
         Decimal("8.95"),
         Decimal("12.09"),
@@ -94,10 +102,22 @@ def test_discounts_of_line_and_order_and_taxes_on_top() -> None:
 def test_taxes_that_prices_include_are_taken_out_of_them() -> None:
     found = recorded(1003)
     first, second = found.line_items
-    assert (first.unit_price, first.total_discount, first.total_tax) == (Decimal("100.00"), Decimal(0), Decimal("38.00"))
+    assert (first.unit_price, first.total_discount, first.total_tax) == (
+        Decimal("100.00"),
+        Decimal(0),
+        Decimal("38.00"),
+    )
     # 59.50 with 19 % is 50.00 without; the discount of 11.90 is 10.00; 40.00 are left, and their tax of 7.60.
-    assert (second.unit_price, second.total_discount, second.total_tax) == (Decimal("50.00"), Decimal("10.00"), Decimal("7.60"))
-    assert (found.total_shipping, found.total_tax, found.total_price) == (Decimal("5.00"), Decimal("46.55"), Decimal("291.55"))
+    assert (second.unit_price, second.total_discount, second.total_tax) == (
+        Decimal("50.00"),
+        Decimal("10.00"),
+        Decimal("7.60"),
+    )
+    assert (found.total_shipping, found.total_tax, found.total_price) == (
+        Decimal("5.00"),
+        Decimal("46.55"),
+        Decimal("291.55"),
+    )
 
 
 def test_a_price_that_does_not_divide_reconciles_to_the_cent() -> None:
@@ -110,7 +130,11 @@ def test_a_line_given_away_has_its_whole_price_as_discount() -> None:
     for included in (True, False):
         found = mapped(simple([line(1, "10.00", 2, discounts=["20.00"], taxes=["0.00"])], taxesIncluded=included))
         (item,) = found.line_items
-        assert (item.unit_price, item.total_discount, found.total_price) == (Decimal("10.00"), Decimal("20.00"), Decimal(0))
+        assert (item.unit_price, item.total_discount, found.total_price) == (
+            Decimal("10.00"),
+            Decimal("20.00"),
+            Decimal(0),
+        )
         assert unreconciled(found) == 0
 
 
@@ -134,12 +158,18 @@ def test_refunded_units_are_gone_with_their_share_of_discount_and_tax() -> None:
     found = recorded(1005)
     first, second = found.line_items
     assert (first.quantity, second.quantity) == (2, 2)
-    assert (first.unit_price, first.total_discount, first.total_tax) == (Decimal("10.00"), Decimal("2.00"), Decimal("3.42"))
+    assert (first.unit_price, first.total_discount, first.total_tax) == (
+        Decimal("10.00"),
+        Decimal("2.00"),
+        Decimal("3.42"),
+    )
     assert found.total_price == Decimal("26.42")
     assert found.additional_fields["ordered_quantities"] == {"10050": 3, "10051": 2}
     (paid,) = found.additional_fields["refunds"]
     assert (paid.amount, paid.note, paid.refund_id) == (Decimal("10.71"), "Zu klein", "1005")
-    assert [(part.line_item_id, part.quantity, part.amount) for part in paid.line_items] == [("10050", 1, Decimal("10.71"))]
+    assert [(part.line_item_id, part.quantity, part.amount) for part in paid.line_items] == [
+        ("10050", 1, Decimal("10.71"))
+    ]
     assert found.additional_fields["total_refunded"] == Decimal("10.71")
     assert found.additional_fields["payment_status"] == "partially_refunded"
     assert found.status == OrderStatus.FULFILLED
@@ -334,7 +364,9 @@ def test_shipping_group_statuses(state: str, status: ShipmentStatus) -> None:
 
 def test_an_order_from_several_locations_has_a_group_for_each() -> None:
     found = recorded(1010)
-    groups = [(each.warehouse_id, each.status, [part.quantity for part in each.line_items]) for each in found.shipping_groups]
+    groups = [
+        (each.warehouse_id, each.status, [part.quantity for part in each.line_items]) for each in found.shipping_groups
+    ]
     assert groups == [("1", ShipmentStatus.OPEN, [2]), ("2", ShipmentStatus.ON_HOLD, [1])]
     assert {part.line_item_id for each in found.shipping_groups for part in each.line_items} == {"10100"}
     assert found.earliest_ship_date == START - days(3)

@@ -292,7 +292,8 @@ class OrdersCursor(msgspec.Struct, frozen=True, kw_only=True):
     """Where a run over orders stands.
 
     ``walk`` is that of its ``phase``. The next run follows changes of orders from ``reached`` on, and those of fulfilment
-    orders from ``groups`` on. ``first``: the first run, which is limited to ``since``, is not at its end.
+    orders from ``groups`` on, of which ``known`` are the dates of the latest. ``first``: the first run, which is limited to
+    ``since``, is not at its end.
     """
 
     phase: Phase
@@ -300,6 +301,7 @@ class OrdersCursor(msgspec.Struct, frozen=True, kw_only=True):
     bulk: Bulk = Bulk()
     reached: Moment
     groups: Moment
+    known: dict[str, str] = {}
     since: Moment | None = None
     first: bool = False
 
@@ -440,7 +442,6 @@ class _StampedLevel(msgspec.Struct):
 
 
 class _StampedGroup(msgspec.Struct, rename="camel"):
-    updated_at: Moment
     order_id: str
 
 
@@ -554,9 +555,11 @@ class ShopifyConnector(Connector):
                 yielded |= {_stamp(group) for node in nodes for group in node["fulfillmentOrders"]}
                 cursor = replace(cursor, walk=walk, reached=max(cursor.reached, walk.position or cursor.reached))
                 yield self._page(nodes, cursor, total)
-            async for nodes, groups in self._regrouped(cursor, yielded, pull.overlap):
+            changed, groups, known = await self._regrouped(cursor, yielded, pull.overlap)
+            for start in range(0, len(changed), BULK_PAGE):
+                nodes = await self._by_ids(ORDER, ORDER_NODES, changed[start : start + BULK_PAGE])
                 yield self._page(nodes, cursor, total)
-                cursor = replace(cursor, groups=groups)
+            cursor = replace(cursor, groups=groups, known=known)
         hidden = cursor.first and await self._hidden(cursor.since)
         yield self._page([], replace(cursor, phase="done", walk=Walk(), first=False), total)
         if hidden:
@@ -578,19 +581,18 @@ class ShopifyConnector(Connector):
 
     async def _regrouped(
         self, cursor: OrdersCursor, yielded: set[tuple[str, str]], overlap: timedelta
-    ) -> AsyncIterator[tuple[list[Node], datetime]]:
-        """Orders whose fulfilment orders changed, unless this run has ``yielded`` them so; and how far that is."""
+    ) -> tuple[list[str], datetime, dict[str, str]]:
+        """The orders whose fulfilment orders changed, unless this run has ``yielded`` them so; how far that is, and the
+        dates of the latest fulfilment orders."""
         changed: dict[str, None] = {}
-        latest = cursor.groups
+        found: list[tuple[datetime, tuple[str, str]]] = []
         async for nodes, _ in self._walk(GROUPS, "updatedAt", Walk(cursor.groups - overlap)):
             for node in nodes:
-                group = _convert(node, _StampedGroup)
-                latest = max(latest, group.updated_at)
-                if _stamp(node) not in yielded:
-                    changed[group.order_id] = None
-        for start in range(0, len(changed), BULK_PAGE):
-            yield await self._by_ids(ORDER, ORDER_NODES, list(changed)[start : start + BULK_PAGE]), cursor.groups
-        yield [], latest
+                found.append((_date_of(node, "updatedAt"), _stamp(node)))
+                if _stamp(node) not in yielded and _stamp(node) not in cursor.known.items():
+                    changed[_convert(node, _StampedGroup).order_id] = None
+        latest = max([cursor.groups, *(date for date, _ in found)])
+        return list(changed), latest, dict(stamp for date, stamp in found if date >= latest - overlap)
 
     async def _products(self, pull: Pull) -> AsyncIterator[RawPage]:
         replace = msgspec.structs.replace
@@ -962,15 +964,10 @@ def _behind(
 ) -> Walk:
     """The walk behind a page of records with these dates and ids."""
     dates = [date for date, _ in stamps]
-    if not dates:
-        return Walk(walk.position, walk.seen)
-    if ended:
-        position = max([*dates, *filter(None, [walk.position])]) if not down else dates[-1]
-        return Walk(position, [id for date, id in stamps if date == position])
     ordered = dates == sorted(dates, reverse=down)
-    if settled and ordered and dates[-1] != walk.position:
+    if dates and (settled or ended) and ordered and dates[-1] != walk.position:
         return Walk(dates[-1], [id for date, id in stamps if date == dates[-1]])
-    return Walk(walk.position, walk.seen, after)
+    return Walk(walk.position, walk.seen, after or walk.after)
 
 
 def _groups(data: bytes, *, last: bool) -> list[tuple[list[bytes], int]]:
