@@ -103,7 +103,7 @@ def _discounted(number: int) -> Node:
     """A discount on a line, another on the whole order, tax on top, and shipping with tax."""
     first = line(number * 10, "30.00", 2, discounts=["6.00", "2.70"], taxes=["9.75", "0.51"])
     second = line(number * 10 + 1, "5.00", 1, discounts=["0.25"], taxes=["0.90"])
-    changes = {"shipping": "4.90", "shipping_tax": "0.93", "discountCodes": ["SOMMER"]}
+    changes: Node = {"shipping": "4.90", "shipping_tax": "0.93", "discountCodes": ["SOMMER"]}
     return order(number, START - days(3), [first, second], **changes)
 
 
@@ -111,7 +111,7 @@ def _with_taxes_included(number: int) -> Node:
     """Prices with 19 % of tax in them, one line with a discount."""
     first = line(number * 10, "119.00", 2, taxes=["38.00"])
     second = line(number * 10 + 1, "59.50", 1, discounts=["11.90"], taxes=["7.60"])
-    changes = {"shipping": "5.95", "shipping_tax": "0.95", "taxesIncluded": True}
+    changes: Node = {"shipping": "5.95", "shipping_tax": "0.95", "taxesIncluded": True}
     return order(number, START - days(3), [first, second], **changes)
 
 

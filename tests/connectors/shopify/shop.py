@@ -12,7 +12,7 @@ import json
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -229,7 +229,7 @@ class Shop:
         self.subscriptions = there
         return {"userErrors": [] if gone else [{"message": "Webhook subscription does not exist"}]}
 
-    def resolve(self, source: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
+    def resolve(self, source: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Any:
         """The value of any field."""
         name = info.field_name
         needed = NEEDED.get(name)
@@ -434,7 +434,7 @@ async def _stop(server: asyncio.Server) -> None:
 
 
 @asynccontextmanager
-async def connected(shop: Shop, *, slowest: float = 30.0, **credentials: str) -> Any:
+async def connected(shop: Shop, slowest: float = 30.0, **credentials: str) -> AsyncIterator[ShopifyConnector]:
     """A connector to ``shop`` that does not hold itself back."""
     with served(shop) as url:
         given = {"shop": url, **(credentials or {"access_token": TOKEN})}

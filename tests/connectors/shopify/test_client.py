@@ -57,6 +57,12 @@ async def pages(connector: ShopifyConnector, function: Function = ORDERS, **pull
     return [page async for page in connector.pull(function, Pull(**pull))]
 
 
+async def until_it_fails(connector: ShopifyConnector, found: list[RawPage], **pull: Any) -> None:
+    """A run of orders of which the pages before its error are kept in ``found``."""
+    async for page in connector.pull(ORDERS, Pull(**pull)):
+        found.append(page)
+
+
 def ids(found: Sequence[RawPage]) -> list[int]:
     return [int(json.loads(raw)["id"]) for page in found for raw in page.records]
 
@@ -95,9 +101,9 @@ async def test_a_wrong_token_is_rejected_and_not_told() -> None:
     assert len(shop.requests) == 1
 
 
-@pytest.mark.parametrize("given", [{"client_id": CLIENT_ID}, {"api_secret": SECRET}])
-async def test_half_of_the_credentials_is_none(given: dict[str, str]) -> None:
-    async with connected(Shop(), **given) as connector:
+@pytest.mark.parametrize(("client_id", "api_secret"), [(CLIENT_ID, ""), ("", SECRET)])
+async def test_half_of_the_credentials_is_none(client_id: str, api_secret: str) -> None:
+    async with connected(Shop(), client_id=client_id, api_secret=api_secret) as connector:
         with pytest.raises(CredentialsRejected, match="client id"):
             await connector.check()
 
@@ -376,13 +382,13 @@ async def test_a_failed_bulk_operation_is_tried_again_and_then_done_without(monk
     await bulk(monkeypatch)
     shop = shop_of(12)
     shop.bulk_status = "FAILED"
-    cursor: str | None = None
+    told: list[RawPage] = []
     async with connected(shop) as connector:
         for _ in range(client.BULK_TRIES):
+            last = told[-1].cursor if told else None
             with pytest.raises(PlatformUnavailable, match="bulk operation"):
-                async for page in connector.pull(ORDERS, Pull(cursor=cursor, interrupted=cursor is not None)):
-                    cursor = page.cursor
-        found = await pages(connector, cursor=cursor, interrupted=True)
+                await until_it_fails(connector, told, cursor=last, interrupted=last is not None)
+        found = await pages(connector, cursor=told[-1].cursor, interrupted=True)
     assert ids(found) == list(range(12, 0, -1))
     assert shop.asked("bulkOperationRunQuery") == client.BULK_TRIES
 
@@ -405,10 +411,11 @@ async def test_a_bulk_operation_that_is_over_is_run_anew(monkeypatch: pytest.Mon
             if page.records:
                 break
         shop.operations.clear()
+        told: list[RawPage] = []
         with pytest.raises(PlatformUnavailable, match="EXPIRED"):
-            async for page in connector.pull(ORDERS, Pull(cursor=cursor, interrupted=True)):
-                cursor = page.cursor
-        assert sorted(ids(await pages(connector, cursor=cursor, interrupted=True))) == list(range(1, 13))
+            await until_it_fails(connector, told, cursor=cursor, interrupted=True)
+        again = await pages(connector, cursor=told[-1].cursor, interrupted=True)
+        assert sorted(ids(again)) == list(range(1, 13))
 
 
 # Orders that are hidden.
@@ -425,8 +432,7 @@ async def test_orders_that_the_app_may_not_see_are_not_passed_over_in_silence(si
     async with connected(shop) as connector:
         found: list[RawPage] = []
         with pytest.raises(PermissionMissing, match="read_all_orders") as caught:
-            async for page in connector.pull(ORDERS, Pull(since=since)):
-                found.append(page)
+            await until_it_fails(connector, found, since=since)
         assert not caught.value.blocking
         assert ids(found) == list(range(40, 20, -1))
         # The run that goes on from there ends, and the next one finds changes.
@@ -607,7 +613,7 @@ def graphql_error(code: str) -> bytes:
     [
         answer(500),
         answer(502, b"<html>"),
-        answer(429, **{"retry_after": "0.1"}),
+        answer(429, retry_after="0.1"),
         graphql_error("INTERNAL_SERVER_ERROR"),
         graphql_error("TIMEOUT"),
         graphql_error("THROTTLED"),

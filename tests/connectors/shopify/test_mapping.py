@@ -196,7 +196,8 @@ def test_units_that_are_gone_without_a_refund_take_their_share_along() -> None:
 def test_a_line_that_was_removed_has_no_units_and_no_amounts() -> None:
     found = recorded(1013)
     item = found.line_items[1]
-    assert (item.quantity, item.unit_price, item.total_discount, item.total_tax) == (0, Decimal("4.00"), 0, 0)
+    assert (item.quantity, item.unit_price) == (0, Decimal("4.00"))
+    assert item.total_discount == item.total_tax == Decimal(0)
     assert found.total_price == Decimal("10.00")
     assert found.additional_fields["refunds"] == []
     assert found.status == OrderStatus.OPEN

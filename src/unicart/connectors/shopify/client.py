@@ -227,8 +227,8 @@ PAGE_SIZES = {
     "Order": 10,
     "Product": 5,
     "Location": 50,
-    "FulfillmentOrder": 100,
-    "ProductVariant": 100,
+    "FulfillmentOrder": 50,
+    "ProductVariant": 50,
     "InventoryItem": 50,
 }
 
