@@ -55,12 +55,14 @@ FRESH = timedelta(minutes=1)
 """Records that changed within this time may change their place while they are listed."""
 VISIBLE = timedelta(days=60)
 """How old orders are shown without the scope read_all_orders."""
+LONGEST_RUN = timedelta(days=1)
+"""How long ago the window of a run may have been reckoned."""
 BULK_FROM = 2500
 """How many orders a first run must have for a bulk operation to be worth its while."""
 BULK_PAGE = 100
 BULK_PIECE = 4 << 20
 BULK_TRIES = 2
-FIRST_POLL, LONGEST_POLL = 1.0, 15.0
+FIRST_POLL, LONGEST_POLL = 1, 15
 MOST_TRIES = 6
 MONEY = "{ presentmentMoney { amount } }"
 ADDRESS = "{ name company address1 address2 city province provinceCode zip country countryCodeV2 phone }"
@@ -682,10 +684,17 @@ class ShopifyConnector(Connector):
     ) -> AsyncIterator[tuple[list[Node], Walk]]:
         """Pages of the records from ``walk`` on, each with the walk behind it; at least one page, which may be empty."""
         term = "created_at" if date == "createdAt" else "updated_at"
-        sort = term.upper()
+        sort, resumed = term.upper(), walk.after
         while True:
             bound = [f"{term}:{'<' if down else '>'}='{_text(walk.position)}'"] if walk.position else []
-            page = await self._list(listing, " ".join([*filters, *bound]), walk.after, sort, down=down)
+            try:
+                page = await self._list(listing, " ".join([*filters, *bound]), walk.after, sort, down=down)
+            except RequestRefused:
+                if resumed is None or walk.after != resumed:
+                    raise
+                # A cursor of an earlier run may be of no use any more; the walk's position always is.
+                walk, resumed = Walk(walk.position, walk.seen), None
+                continue
             stamps = [(_date_of(node, date), _gid(node)) for node in page.nodes]
             known = {(walk.position, id) for id in walk.seen}
             fresh = [node for node, stamp in zip(page.nodes, stamps, strict=True) if stamp not in known]
@@ -870,7 +879,7 @@ class ShopifyConnector(Connector):
     async def _hidden(self, since: datetime | None) -> bool:
         """Whether Shopify may hide orders of the time from ``since`` on, because they are too old for the app."""
         access = await self._granted()
-        visible = self._clock() - VISIBLE
+        visible = self._clock() - VISIBLE - LONGEST_RUN
         begin = max(filter(None, [since, access.shop.created_at]))
         return auth.ALL_ORDERS not in access.scopes() and begin < visible
 
@@ -922,13 +931,13 @@ class ShopifyConnector(Connector):
             self._now = _date(reply.headers.get("date"))
             answer = self.session.decode(reply, Answer)
             cost = answer.extensions.cost
-            self.session.throttle.pause(cost.wait() if cost else 0.0)
+            self.session.throttle.pause(cost.wait() / 1000 if cost else 0)
             if not answer.errors:
                 return _read(answer.data, type)
             error = refusal(answer, reply.url)
             if not isinstance(error, RateLimitedByPlatform | PlatformUnavailable) or attempt == MOST_TRIES - 1:
                 raise error
-            self.session.throttle.pause(0.25 * 2**attempt)
+            self.session.throttle.pause(2**attempt / 4)
         raise AssertionError("unreachable")
 
     async def _log_in(self) -> None:

@@ -1,6 +1,7 @@
 """What Shopify's refusals mean. Most come with status 200; the code is in ``errors[].extensions.code``."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -39,22 +40,22 @@ class GraphQLError(msgspec.Struct):
 class ThrottleStatus(msgspec.Struct, frozen=True, rename="camel"):
     """How many points are left to spend, and how many come back each second."""
 
-    currently_available: float
-    restore_rate: float
+    currently_available: Decimal
+    restore_rate: Decimal
 
 
 class Cost(msgspec.Struct, frozen=True, rename="camel"):
     """What a query costs, in points."""
 
-    requested_query_cost: float | None = None
+    requested_query_cost: Decimal | None = None
     throttle_status: ThrottleStatus | None = None
 
-    def wait(self) -> float:
-        """Seconds until there are points enough for the same query again."""
+    def wait(self) -> int:
+        """Milliseconds until there are points enough for the same query again."""
         status = self.throttle_status
         if status is None or self.requested_query_cost is None or status.restore_rate <= 0:
-            return 0.0
-        return max((self.requested_query_cost - status.currently_available) / status.restore_rate, 0.0)
+            return 0
+        return max(int((self.requested_query_cost - status.currently_available) * 1000 / status.restore_rate), 0)
 
 
 class Extensions(msgspec.Struct, frozen=True):
@@ -86,8 +87,8 @@ def refusal(answer: Answer, url: str) -> ConnectorError:
     """The error that an answer with errors means."""
     codes, detail = answer.codes(), "; ".join(error.message for error in answer.errors)[:1000]
     if THROTTLED in codes:
-        wait = answer.extensions.cost.wait() if answer.extensions.cost else 0.0
-        return RateLimitedByPlatform(f"{url} limits our queries by their cost.", detail, url, wait or 1.0)
+        wait = answer.extensions.cost.wait() if answer.extensions.cost else 0
+        return RateLimitedByPlatform(f"{url} limits our queries by their cost.", detail, url, max(wait, 1000) / 1000)
     if TOO_COSTLY in codes:
         return TooCostly(f"{url} finds the query too costly: {detail}", detail, url)
     if ACCESS_DENIED in codes:
