@@ -374,7 +374,12 @@ def _found(rows: list[Node], search: str | None) -> list[Node]:
         "<": lambda value, bound: value < bound,
         ">": lambda value, bound: value > bound,
     }
-    return [row for row in rows if all(compare[sign](row[DATES[name]], bound) for name, sign, bound in terms)]
+    return [row for row in rows if all(compare[sign](_indexed(row, DATES[name]), bound) for name, sign, bound in terms)]
+
+
+def _indexed(row: Node, date: str) -> Any:
+    """The date by which a record is found, which may lag behind its own."""
+    return row.get("indexedAt", row[date]) if date == "updatedAt" else row[date]
 
 
 def _listed(rows: list[Node], arguments: Node) -> Node:
@@ -383,7 +388,7 @@ def _listed(rows: list[Node], arguments: Node) -> Node:
 
     def key(_: int, row: Node) -> Any:
         digits = int(re.findall(r"\d+", row["id"])[-1])
-        return [row[date] if date else "", digits]
+        return [_indexed(row, date) if date else "", digits]
 
     found = _found(rows, arguments.get("query"))
     found.sort(key=lambda row: key(0, row), reverse=bool(arguments.get("reverse")))

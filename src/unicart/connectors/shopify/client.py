@@ -484,7 +484,7 @@ class ShopifyConnector(Connector):
 
     async def fetch(self, function: Function, ids: Sequence[str]) -> Sequence[bytes]:
         wanted = list(dict.fromkeys(ids))
-        numbers = [id for id in wanted if id.isascii() and id.isdigit()]
+        numbers = [id for id in wanted if _is_number(id)]
         if function is Function.GET_PRODUCTS:
             return self._raws(await self._by_ids(PRODUCT, PRODUCT_NODES, await self._product_ids(wanted, numbers)))
         if function is Function.GET_WAREHOUSES:
@@ -772,10 +772,9 @@ class ShopifyConnector(Connector):
     async def _product_ids(self, wanted: Sequence[str], numbers: Sequence[str]) -> list[str]:
         """The global ids of the products with these ids, with variants of these ids, or of these inventory items."""
         items = [id.removeprefix(webhooks.INVENTORY_ITEM) for id in wanted if id.startswith(webhooks.INVENTORY_ITEM)]
-        items = [id for id in items if id.isascii() and id.isdigit()]
         variants = await self._by_ids(STAMPED_VARIANT, VARIANT_NODES, _global("ProductVariant", numbers))
         owners = [_convert(node, _WithProduct).product.id for node in variants]
-        for node in await self._by_ids(OWNED_ITEM, ITEM_NODES, _global("InventoryItem", items)):
+        for node in await self._by_ids(OWNED_ITEM, ITEM_NODES, _global("InventoryItem", filter(_is_number, items))):
             owners += _owners(_convert(node, _Item))
         return list(dict.fromkeys([*_global("Product", numbers), *owners]))
 
@@ -1059,6 +1058,10 @@ def _read(raw: bytes | msgspec.Raw, type: type[T]) -> T:
 
 def _convert(node: Mapping[str, Any], type: type[T]) -> T:
     return _read(msgspec.json.encode(node), type)
+
+
+def _is_number(id: str) -> bool:
+    return id.isascii() and id.isdigit() and len(id) < len(str(1 << 63))
 
 
 def _global(type: str, numbers: Iterable[str]) -> list[str]:
