@@ -44,7 +44,7 @@ def per_unit(total: Decimal, quantity: int) -> Decimal:
         return Decimal(0)
     if not total.is_finite():
         raise ValueError(f"{total} is not an amount")
-    if quantity == 1:
+    if quantity == 1 or not total:
         return total
     places = max(-int(total.as_tuple().exponent), 0)
     try:
