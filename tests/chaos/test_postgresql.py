@@ -7,7 +7,7 @@ import pytest
 from chaos.run import Chaos
 from conftest import new_postgres_database
 
-KILLS = int(__import__("os").environ.get("K", "200"))
+KILLS = 200
 
 
 @pytest.mark.timeout(2400)

@@ -6,7 +6,7 @@ import pytest
 
 from chaos.run import Chaos
 
-KILLS = int(__import__("os").environ.get("K", "200"))
+KILLS = 200
 
 
 @pytest.mark.timeout(2400)
