@@ -84,6 +84,17 @@ async def test_a_webhook_that_is_not_proved_is_refused(
     assert await inbox.count(database, hooked.key) == 0
 
 
+async def test_a_subscription_that_was_made_anew_is_believed_at_once(
+    platform: httpx2.AsyncClient, hooked: Connection, database: Database, vault: Vault
+) -> None:
+    assert (await platform.post(f"/inbound/{hooked.id}", content=BODY, headers=signed(BODY))).status_code == 200
+    kept = msgspec.json.encode({"url": "https://example.com", "kept": {"secret": "another"}}).decode()
+    await tenants.write_subscription(database, hooked, vault.encrypt({"subscription": kept}))
+    reply = await platform.post(f"/inbound/{hooked.id}", content=BODY, headers=signed(BODY, "another"))
+    assert reply.status_code == 200
+    assert (await platform.post(f"/inbound/{hooked.id}", content=BODY, headers=signed(BODY))).status_code == 401
+
+
 async def test_a_connection_without_webhooks_receives_none(
     platform: httpx2.AsyncClient, connection: Connection, hooked: Connection
 ) -> None:

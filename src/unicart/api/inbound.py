@@ -53,14 +53,21 @@ class InboundRoutes:
     async def receive(self, request: Request) -> Reply:
         """Store a webhook."""
         request.scope["unicart.route"] = "/inbound/{connection_id}"
-        known = await self._connection(request.path_params["connection_id"])
+        id: str = request.path_params["connection_id"]
+        remembered = self._known.get(id)
+        known = await self._connection(id)
         body = await read_body(request, MAX_BODY)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.scope["headers"]}
         hook = Hook(headers=headers, body=body, path=request.path_params.get("path", ""))
         try:
-            known.kind.verify_hook(known.credentials, known.subscription, hook)
-        except HookRefused as error:
-            raise Unauthorized(error.message) from None
+            _verify(known, hook)
+        except Unauthorized:
+            if known is not remembered:
+                raise
+            # The subscription may have been made anew since it was read.
+            self._known.pop(id, None)
+            known = await self._connection(id)
+            _verify(known, hook)
         await self._inbox.put(
             Arrival(known.connection.key, int(time.time()), hook.path, msgspec.json.encode(headers), body)
         )
@@ -84,3 +91,10 @@ class InboundRoutes:
             self._known.clear()
         self._known[id] = known
         return known
+
+
+def _verify(known: _Known, hook: Hook) -> None:
+    try:
+        known.kind.verify_hook(known.credentials, known.subscription, hook)
+    except HookRefused as error:
+        raise Unauthorized(error.message) from None

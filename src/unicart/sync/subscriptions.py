@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 
 import msgspec
 
@@ -16,14 +17,16 @@ from unicart.sync.connect import Open, opened_connection
 log = logging.getLogger(__name__)
 
 EVERY = 3600
+RENEW_AFTER = 24 * 3600
 AT_ONCE = 16
 
 
 class Subscription(msgspec.Struct, frozen=True):
-    """What a connector wants kept of its subscription to ``url``."""
+    """What a connector wants kept of its subscription to ``url``, ``made`` then (epoch seconds)."""
 
     url: str = ""
     kept: dict[str, str] = {}
+    made: int = 0
 
 
 def inbound_url(public_url: str, connection: Connection) -> str:
@@ -48,19 +51,21 @@ async def subscribe(
 ) -> bool:
     """Subscribe to the platform's webhooks, if it has any and is not subscribed to; whether it was.
 
-    A subscription to another URL is ended.
+    A subscription to another URL is ended. One that is older than a day is made anew, because platforms switch webhooks off
+    that failed for some time.
 
     Raises:
         ConnectorError: the platform refuses.
     """
     url = inbound_url(public_url, connection)
     old = await read(database, vault, connection)
-    if not public_url or not platform.facts.webhooks or old.url == url:
+    now = int(time.time())
+    if not public_url or not platform.facts.webhooks or (old.url == url and old.made > now - RENEW_AFTER):
         return False
-    made = Subscription(url, await platform.subscribe(url))
+    made = Subscription(url, await platform.subscribe(url), now)
     text = msgspec.json.encode(made).decode()
     await tenants.write_subscription(database, connection, vault.encrypt({"subscription": text}))
-    if old.url:
+    if old.url not in ("", url):
         await platform.unsubscribe(old.kept)
     return True
 

@@ -80,6 +80,17 @@ async def test_answer_is_decoded_with_money_digit_for_digit(server: ScriptedServ
     assert request.headers["accept"] == "application/json"
 
 
+async def test_a_header_that_is_given_empty_is_not_sent(server: ScriptedServer, open_session: Sessions) -> None:
+    server.script(answer(200))
+    session = open_session(headers={"x-token": SECRET, "x-shop": "one"})
+    await session.request("GET", "/file", headers={"x-token": "", "range": "bytes=0-9"})
+    await session.request("GET", "/orders")
+    file, orders = (request.headers for request in server.requests)
+    assert "x-token" not in file
+    assert (file["x-shop"], file["range"]) == ("one", "bytes=0-9")
+    assert orders["x-token"] == SECRET
+
+
 async def test_money_that_is_sent_keeps_its_digits(server: ScriptedServer, open_session: Sessions) -> None:
     await open_session().post("/refunds", dict[str, int], {"amount": Decimal("10.10")})
     assert server.requests[0].body == b'{"amount":10.10}'

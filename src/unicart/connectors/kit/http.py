@@ -166,6 +166,8 @@ class Session:
     ) -> Reply:
         """Send one request, retrying what is worth it.
 
+        A header that is given empty is not sent: so a file on another host does not get the session's token.
+
         Raises:
             ConnectorError: the kind says what to do next.
         """
@@ -223,7 +225,8 @@ class Session:
         self._check_url(url)
         shown = self._shown(url)
         content = None if json is None else msgspec.json.Encoder(decimal_format="number").encode(json)
-        sent_headers = {"accept": "application/json", **self.headers, **(headers or {})}
+        given = {"accept": "application/json", **self.headers, **(headers or {})}
+        sent_headers = {name: value for name, value in given.items() if value}
         if content is not None:
             sent_headers.setdefault("content-type", "application/json")
         _check_headers(sent_headers)

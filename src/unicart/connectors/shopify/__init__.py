@@ -1,0 +1,5 @@
+"""Shopify: its Admin GraphQL API."""
+
+from unicart.connectors.shopify.client import ShopifyConnector
+
+CONNECTOR = ShopifyConnector

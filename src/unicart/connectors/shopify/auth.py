@@ -1,0 +1,144 @@
+"""The ways into a Shopify shop: an access token, an app of one's own (client credentials), or an install by OAuth."""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable, Mapping
+from urllib.parse import urlencode
+
+import msgspec
+
+from unicart.connectors.kit import CredentialsRejected, HookRefused, RequestRefused, Session
+
+VERSION = "2026-10"
+TOKEN_HEADER = "x-shopify-access-token"  # noqa: S105
+TOKEN_PATH = "/admin/oauth/access_token"  # noqa: S105
+ALL_ORDERS = "read_all_orders"
+NEEDED_SCOPES = ("read_orders", "read_products", "read_inventory", "read_locations")
+FULFILLMENT_SCOPES = (
+    "read_merchant_managed_fulfillment_orders",
+    "read_third_party_fulfillment_orders",
+    "read_assigned_fulfillment_orders",
+)
+SCOPES = (*NEEDED_SCOPES, *FULFILLMENT_SCOPES)
+"""What an install asks for. `ALL_ORDERS` comes on top where Shopify has approved it for the app."""
+
+_DOMAIN = re.compile(r"[a-z0-9][a-z0-9-]*\.myshopify\.com", re.IGNORECASE | re.ASCII)
+
+
+class Token(msgspec.Struct, frozen=True):
+    """What Shopify gives for a code, for client credentials, or for a refresh token. ``expires_in`` is in seconds."""
+
+    access_token: str
+    scope: str = ""
+    expires_in: int | None = None
+    refresh_token: str | None = None
+    refresh_token_expires_in: int | None = None
+
+
+def shop_url(shop: str) -> str:
+    """The root of a shop, which may be given as ``example``, ``example.myshopify.com`` or a URL; empty for nothing."""
+    name = shop.strip().rstrip("/")
+    if not name or name.startswith(("http://", "https://")):
+        return name
+    return f"https://{name if '.' in name else f'{name}.myshopify.com'}"
+
+
+def headers(credentials: Mapping[str, str]) -> dict[str, str]:
+    """The headers that go with every request.
+
+    Raises:
+        CredentialsRejected: there is neither an access token nor a client id with its secret.
+    """
+    if credentials.get("access_token"):
+        return {TOKEN_HEADER: credentials["access_token"]}
+    if credentials.get("client_id") and credentials.get("api_secret"):
+        return {}
+    raise CredentialsRejected("Give an access token, or the app's client id and client secret (api_secret).")
+
+
+async def log_in(session: Session, credentials: Mapping[str, str]) -> None:
+    """Get a token by client credentials and let ``session`` send it; it lasts 24 hours.
+
+    Raises:
+        CredentialsRejected: Shopify does not accept them.
+    """
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": credentials["client_id"],
+        "client_secret": credentials["api_secret"],
+    }
+    session.headers.pop(TOKEN_HEADER, None)
+    token = await token_for(session, credentials["shop"], form)
+    session.headers[TOKEN_HEADER] = token.access_token
+
+
+def authorize_url(shop: str, client_id: str, redirect_uri: str, state: str, scopes: Iterable[str] = SCOPES) -> str:
+    """Where the merchant is sent to install the app. ``state`` is a nonce that must come back with the callback.
+
+    Raises:
+        ValueError: ``shop`` is not the domain of a shop.
+    """
+    query = {"client_id": client_id, "scope": ",".join(scopes), "redirect_uri": redirect_uri, "state": state}
+    return f"https://{_domain(shop)}/admin/oauth/authorize?{urlencode(query)}"
+
+
+def verify_callback(query: Mapping[str, str], client_secret: str, state: str) -> str:
+    """Prove that Shopify sent the merchant back with this ``query``, and tell the shop's domain. In constant time.
+
+    Raises:
+        HookRefused: the signature, the state or the shop is wrong.
+    """
+    signed = urlencode(sorted((name, value) for name, value in query.items() if name != "hmac"))
+    right = hmac.new(client_secret.encode(), signed.encode(), hashlib.sha256).hexdigest()
+    if not client_secret or not hmac.compare_digest(query.get("hmac", "").encode(), right.encode()):
+        raise HookRefused("The callback's hmac is missing or wrong: Shopify did not send it for this app.")
+    if not state or not hmac.compare_digest(query.get("state", "").encode(), state.encode()):
+        raise HookRefused("The callback's state is not the one that the install began with.")
+    try:
+        return _domain(query.get("shop", ""))
+    except ValueError as error:
+        raise HookRefused(str(error)) from None
+
+
+def code_form(client_id: str, client_secret: str, code: str) -> dict[str, str]:
+    """What to send for the ``code`` of a callback. The token that it buys does not expire."""
+    return {"client_id": client_id, "client_secret": client_secret, "code": code}
+
+
+def refresh_form(client_id: str, client_secret: str, refresh_token: str) -> dict[str, str]:
+    """What to send for a new token where the app uses offline tokens that expire."""
+    form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+    return {"client_id": client_id, "client_secret": client_secret, **form}
+
+
+async def token_for(session: Session, shop: str, form: Mapping[str, str]) -> Token:
+    """The token that ``form`` buys at the shop.
+
+    Raises:
+        CredentialsRejected: Shopify does not accept the form.
+    """
+    try:
+        return await session.post(f"{shop_url(shop)}{TOKEN_PATH}", Token, dict(form))
+    except RequestRefused as error:
+        if error.status in (400, 401, 403):
+            message = (
+                "Shopify does not accept the client id and secret for this shop. Correct them, and see that the app is "
+                "installed there."
+            )
+            raise CredentialsRejected(message, error.detail or error.message, error.url) from error
+        raise
+
+
+def missing_scopes(granted: Iterable[str]) -> list[str]:
+    """The scopes that Unicart needs and that are not among ``granted``; one that writes includes the one that reads."""
+    readable = {scope.replace("write_", "read_", 1) if scope.startswith("write_") else scope for scope in granted}
+    missing = [scope for scope in NEEDED_SCOPES if scope not in readable]
+    return missing if readable.intersection(FULFILLMENT_SCOPES) else [*missing, FULFILLMENT_SCOPES[0]]
+
+
+def _domain(shop: str) -> str:
+    name = shop if "." in shop else f"{shop}.myshopify.com"
+    if not _DOMAIN.fullmatch(name):
+        raise ValueError(f"{shop!r} is not the domain of a Shopify shop, such as example.myshopify.com.")
+    return name.lower()
