@@ -34,7 +34,10 @@ def scaffold(name: str, directory: Path, taken: Collection[str] = ()) -> list[Pa
     try:
         if directory.exists() and any(directory.iterdir()):
             raise ScaffoldRefused(f"{directory} is not empty. Name another one with --directory.")
-        return [_write(directory / _target(path, name), source, values) for path, source in _templates(TEMPLATE)]
+        return [
+            _write(directory / _target(path, name), source, values)
+            for path, source in _templates(TEMPLATE, PurePosixPath())
+        ]
     except OSError as error:
         raise ScaffoldRefused(f"{directory} cannot be written: {error.strerror}.") from error
 
@@ -48,9 +51,7 @@ def _check_name(name: str, taken: Collection[str]) -> None:
         raise ScaffoldRefused(f"There is a connector {name} already. Choose another name.")
 
 
-def _templates(
-    folder: Traversable, path: PurePosixPath = PurePosixPath()
-) -> Iterator[tuple[PurePosixPath, Traversable]]:
+def _templates(folder: Traversable, path: PurePosixPath) -> Iterator[tuple[PurePosixPath, Traversable]]:
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
         if entry.is_dir():
             yield from _templates(entry, path / entry.name)
