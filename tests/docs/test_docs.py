@@ -13,7 +13,12 @@ from unicart.contract.events import EVENT_TYPES
 from unicart.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("src/unicart/connectors/*/README.md")]
+PAGES = [
+    *ROOT.glob("*.md"),
+    *ROOT.glob("docs/*.md"),
+    *ROOT.glob("examples/*/README.md"),
+    *ROOT.glob("src/unicart/connectors/*/README.md"),
+]
 
 
 def commands(group: typer.Typer, path: str = "unicart") -> Iterator[tuple[str, set[str]]]:
