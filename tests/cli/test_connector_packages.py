@@ -114,3 +114,15 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "is not empty" in done.stderr
     assert [entry.name for entry in (tmp_path / "mine").iterdir()] == ["notes.txt"]
+
+
+def test_a_package_that_cannot_be_imported_hides_no_other(tmp_path: Path) -> None:
+    environment = installed(tmp_path / "site", "broken", tmp_path)
+    listed = command("integrations", cwd=tmp_path, environment=environment)
+    assert listed.returncode == 0, listed.stderr
+    assert " medusa " in listed.stdout
+    assert " broken " not in listed.stdout
+    assert "The connector 'broken' cannot be imported" in listed.stderr
+    added = command("connection", "add", "broken", cwd=tmp_path, environment=environment)
+    assert added.returncode == 1
+    assert "Mend or uninstall its package: ModuleNotFoundError" in added.stderr
