@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Coroutine, Iterable
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -19,6 +20,7 @@ from rich.text import Text
 from unicart import __version__, demo
 from unicart.cli_progress import SyncProgress
 from unicart.connectors.kit import ConnectorError
+from unicart.connectors.kit.scaffold import ScaffoldRefused, scaffold
 from unicart.connectors.registry import connector, connector_names, offered_names
 from unicart.contract.common import format_date
 from unicart.contract.resources import Function
@@ -53,9 +55,11 @@ app = typer.Typer(
 org_app = typer.Typer(help="Organizations: whoever runs software against this Unicart.", no_args_is_help=True)
 key_app = typer.Typer(help="API keys of an organization.", no_args_is_help=True)
 connection_app = typer.Typer(help="Connected shops.", no_args_is_help=True)
+connector_app = typer.Typer(help="Connectors of your own.", no_args_is_help=True)
 app.add_typer(org_app, name="org")
 app.add_typer(key_app, name="key")
 app.add_typer(connection_app, name="connection")
+app.add_typer(connector_app, name="connector")
 
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -578,6 +582,20 @@ def integrations(
     )
 
 
+@connector_app.command("new")
+def connector_new(
+    name: Annotated[str, typer.Argument(help="The connector's name, in snake_case.")],
+    directory: Annotated[Path | None, typer.Option(help="The folder to make.", show_default="unicart-NAME")] = None,
+) -> None:
+    """Make a package for a new connector: all files that every connector has, and no function yet."""
+    folder = directory or Path(f"unicart-{name.replace('_', '-')}")
+    for path in scaffold(name, folder, connector_names()):
+        print(path)
+    err.print(
+        f"pip install -e {folder}: then unicart integrations lists it. docs/connector-guide.md tells how to go on."
+    )
+
+
 def main() -> None:
     """The ``unicart`` command: runs it, and turns expected failures into a message and status 1."""
     try:
@@ -589,6 +607,7 @@ def main() -> None:
         connect.InvalidCredentials,
         MigrationFailed,
         PortTaken,
+        ScaffoldRefused,
         SecretError,
         SettingsError,
         StoreUnavailable,

@@ -25,6 +25,7 @@ ADDED = {
     "Connection": {"integration_display_name", "historical_sync_completed", "me", "history_days"},
     "SyncSchedule": {"latest_data", "next_sync", "pulled", "expected", "reconciliation"},
     "ConnectionError": {"error_type", "resource", "message"},
+    "IntegrationInfo": {"credentials", "webhooks"},
 }
 """Fields that we serve besides: those of the vendor's later guides, and our own."""
 
@@ -77,9 +78,16 @@ async def test_connections_are_what_the_vendor_documents(client: httpx2.AsyncCli
 async def test_added_fields_are_no_others_than_these(client: httpx2.AsyncClient) -> None:
     (ours,) = (await client.get("/connections")).json()["data"]
     schemas = document("2025-10")["components"]["schemas"]
-    parts = {"Connection": ours, "SyncSchedule": ours["sync_schedules"][0], "ConnectionError": ours["errors"][0]}
+    (integration,) = (await client.get("/integrations/cart/medusa")).json()["data"]
+    parts = {
+        "Connection": ours,
+        "SyncSchedule": ours["sync_schedules"][0],
+        "ConnectionError": ours["errors"][0],
+        "IntegrationInfo": integration,
+        "ListOperation": integration["list_operations"][0],
+    }
     for name, part in parts.items():
-        assert set(part) - set(schemas[name]["properties"]) == ADDED[name]
+        assert set(part) - set(schemas[name]["properties"]) == ADDED.get(name, set())
 
 
 async def test_a_forced_sync_is_asked_for_and_answered_as_the_vendor_documents(client: httpx2.AsyncClient) -> None:
@@ -91,6 +99,13 @@ async def test_a_forced_sync_is_asked_for_and_answered_as_the_vendor_documents(c
 async def test_a_change_is_answered_as_the_vendor_documents(client: httpx2.AsyncClient) -> None:
     answer = await client.patch("/schedules/get_orders/toggle", json={"paused": True})
     assert_valid("UpdateResponseSchema", answer.json())
+
+
+@pytest.mark.parametrize("path", ["/integrations/cart", "/cart/integrations", "/integrations/cart/sandbox"])
+async def test_integrations_are_what_the_vendor_documents(client: httpx2.AsyncClient, path: str) -> None:
+    answer = (await client.get(path)).json()
+    assert answer["data"]
+    assert_valid("IntegrationsResponseSchema", answer)
 
 
 async def test_the_comparison_finds_what_is_wrong(client: httpx2.AsyncClient) -> None:

@@ -13,7 +13,12 @@ from unicart.contract.events import EVENT_TYPES
 from unicart.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("src/unicart/connectors/*/README.md")]
+PAGES = [
+    *ROOT.glob("*.md"),
+    *ROOT.glob("docs/*.md"),
+    *ROOT.glob("examples/*/README.md"),
+    *ROOT.glob("src/unicart/connectors/*/README.md"),
+]
 
 
 def commands(group: typer.Typer, path: str = "unicart") -> Iterator[tuple[str, set[str]]]:
@@ -86,3 +91,15 @@ def test_every_hidden_connector_is_in_the_connector_guide() -> None:
     for name in set(connector_names()) - set(offered_names()):
         assert f"`{name}`" in text
         assert f"`{name}`" not in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", offered_names())
+def test_the_table_of_connectors_agrees_with_the_facts(name: str) -> None:
+    rows = [line for line in (ROOT / "docs/connectors.md").read_text().splitlines() if line.startswith(f"| [`{name}`]")]
+    assert len(rows) == 1
+    _, _, _, _, functions, webhooks, first_run, verified, _ = (cell.strip() for cell in rows[0].split("|"))
+    facts = connector(name).facts
+    assert re.findall(r"`(\w+)`", functions) == [function.value for function in facts.functions]
+    assert webhooks == ("yes" if facts.webhooks else "no")
+    assert first_run
+    assert re.match(r"real platform|vendor's spec|recorded payloads|own ", verified)

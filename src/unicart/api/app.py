@@ -3,7 +3,18 @@
 from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from unicart.api import connections, docs, events, inbound, operations, records, schedules, sync_jobs, webhooks
+from unicart.api import (
+    connections,
+    docs,
+    events,
+    inbound,
+    integrations,
+    operations,
+    records,
+    schedules,
+    sync_jobs,
+    webhooks,
+)
 from unicart.api.authentication import Authenticator
 from unicart.api.gateway import Gateway
 from unicart.api.page_tokens import PageTokens
@@ -28,6 +39,7 @@ def create_app(database: Database, vault: Vault, settings: Settings) -> ASGIApp:
         *schedules.routes(services),
         *sync_jobs.routes(services),
         *connections.routes(services),
+        *integrations.routes(services),
         *events.routes(services),
         *webhooks.routes(services, vault, private_network=settings.webhook_private_network),
         *inbound.routes(database, vault),

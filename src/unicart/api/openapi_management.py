@@ -1,4 +1,4 @@
-"""The part of the OpenAPI document on connections, schedules, on-demand syncs and quarantine."""
+"""The part of the OpenAPI document on connections, schedules, on-demand syncs, quarantine and integrations."""
 
 from typing import Any
 
@@ -21,14 +21,23 @@ from unicart.contract.connections import (
     SyncStarted,
 )
 from unicart.contract.filters import MAX_LIMIT
+from unicart.contract.integrations import IntegrationInfo
 from unicart.contract.resources import Function
 
-STRUCTS: tuple[type[Any], ...] = (ConnectionObject, QuarantinedRecord, SyncStarted, ConnectionUpdated, SyncJob)
+STRUCTS: tuple[type[Any], ...] = (
+    ConnectionObject,
+    QuarantinedRecord,
+    SyncStarted,
+    ConnectionUpdated,
+    SyncJob,
+    IntegrationInfo,
+)
 """What the routes answer with."""
 
 TAGS: list[Json] = [
     {"name": "connections", "description": "The connected shops, and what of theirs is quarantined."},
     {"name": "syncs", "description": "Pausing, forcing and ordering syncs."},
+    {"name": "integrations", "description": "The platforms that can be connected."},
 ]
 FUNCTIONS: Json = {"type": "string", "enum": [function.value for function in Function]}
 
@@ -50,6 +59,10 @@ def paths() -> Json:
         "/connections/on-demand-syncs": {"post": _create_job()},
         "/connections/on-demand-syncs/{sync_job_id}": {"get": _job()},
         "/connections/on-demand-syncs/{sync_job_id}/cancel": {"post": _cancel_job()},
+        "/integrations/cart": {"get": _integrations("list_integrations")},
+        "/integrations/cart/{integration_name}": {"get": _integration("get_integration")},
+        "/cart/integrations": {"get": _integrations("list_cart_integrations", deprecated=True)},
+        "/cart/integrations/{integration_name}": {"get": _integration("get_cart_integration", deprecated=True)},
     }
 
 
@@ -169,6 +182,33 @@ def _cancel_job() -> Json:
         _answer("The job.", SyncJob.__name__),
         "404",
     )
+
+
+def _integrations(id: str, *, deprecated: bool = False) -> Json:
+    operation = _by_key(
+        id,
+        "List integrations",
+        IntegrationInfo.__doc__ or "",
+        [],
+        json_response("All integrations.", {"data": _list_of(IntegrationInfo)}),
+    )
+    return {**operation, "tags": ["integrations"], "deprecated": deprecated}
+
+
+def _integration(id: str, *, deprecated: bool = False) -> Json:
+    operation = _by_key(
+        id,
+        "Get one integration",
+        "The integration in a list of one.",
+        [{**_path("integration_name", "The name of the integration."), "example": "sandbox"}],
+        json_response("The integration.", {"data": _list_of(IntegrationInfo)}),
+        "404",
+    )
+    return {**operation, "tags": ["integrations"], "deprecated": deprecated}
+
+
+def _list_of(struct: type[Any]) -> Json:
+    return {"type": "array", "items": ref(struct.__name__)}
 
 
 def _by_key(id: str, summary: str, description: str, parameters: list[Json], answer: Json, *statuses: str) -> Json:

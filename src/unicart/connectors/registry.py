@@ -1,11 +1,14 @@
 """Which connectors there are: those of Unicart and those that other packages register as entry points."""
 
+import logging
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from unicart.connectors.kit import Connector
 
 GROUP = "unicart.connectors"
+
+log = logging.getLogger(__name__)
 
 
 @cache
@@ -19,8 +22,20 @@ def connector_names() -> list[str]:
 
 
 def offered_names() -> list[str]:
-    """The names of the connectors that users are offered: all but the ``hidden`` ones, which are for tests."""
-    return [name for name in connector_names() if not connector(name).facts.hidden]
+    """The names of the connectors that users are offered: all but the ``hidden`` ones, which are for tests.
+
+    One that cannot be imported is left out, with a warning: it must not hide the others.
+    """
+    return [name for name in connector_names() if _offered(name)]
+
+
+@cache
+def _offered(name: str) -> bool:
+    try:
+        return not connector(name).facts.hidden
+    except LookupError as error:
+        log.warning("%s", error)
+        return False
 
 
 @cache
@@ -28,10 +43,15 @@ def connector(name: str) -> type[Connector]:
     """The connector called ``name``; only this one is imported.
 
     Raises:
-        LookupError: there is none; the message lists those there are.
+        LookupError: there is none, and the message lists those there are; or its package cannot be imported.
     """
     entry = _entry_points().get(name)
     if entry is None:
         raise LookupError(f"There is no connector {name!r}. Known: {', '.join(offered_names())}.")
-    kind: type[Connector] = entry.load()
+    try:
+        kind: type[Connector] = entry.load()
+    except Exception as error:
+        raise LookupError(
+            f"The connector {name!r} cannot be imported. Mend or uninstall its package: {error!r}"
+        ) from error
     return kind

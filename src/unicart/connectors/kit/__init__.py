@@ -26,6 +26,7 @@ from unicart.connectors.kit.errors import (
     UnmappableRecord,
 )
 from unicart.connectors.kit.http import Outcome, Session
+from unicart.connectors.kit.implemented import implemented_fields
 from unicart.connectors.kit.money import exponent, from_minor_units, per_unit
 from unicart.connectors.kit.throttle import Throttle
 
@@ -53,6 +54,7 @@ __all__ = [
     "exponent",
     "fingerprint",
     "from_minor_units",
+    "implemented_fields",
     "parse_utc",
     "per_unit",
     "read_cursor",

@@ -1,0 +1,5 @@
+"""Acme, a shop that is made up."""
+
+from unicart_acme.client import AcmeConnector
+
+CONNECTOR = AcmeConnector

@@ -1,0 +1,1 @@
+"""Acme sends no webhooks; it is polled by changed_at."""
