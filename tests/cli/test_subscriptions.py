@@ -44,5 +44,7 @@ def test_a_server_subscribes_where_that_is_missing_or_leads_elsewhere(unicart: U
     id = connect(unicart, platform)
     for url in ("https://one.example.com", "https://other.example.com"):
         unicart.environment["UNICART_PUBLIC_URL"] = url
+        inbound = f"{url}/inbound/{id}"
         with unicart.serving("--port", "0"):
-            until(lambda: [each.url for each in platform.subscriptions] == [f"{url}/inbound/{id}"])  # noqa: B023
+            until(lambda: unicart.show(id)["webhooks"] == inbound)  # noqa: B023
+        assert [each.url for each in platform.subscriptions] == [inbound]

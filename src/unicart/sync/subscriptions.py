@@ -17,6 +17,7 @@ from unicart.sync.connect import Open, opened_connection
 log = logging.getLogger(__name__)
 
 EVERY = 3600
+AGAIN = 60
 RENEW_AFTER = 24 * 3600
 AT_ONCE = 16
 
@@ -62,12 +63,19 @@ async def subscribe(
     now = int(time.time())
     if not public_url or not platform.facts.webhooks or (old.url == url and old.made > now - RENEW_AFTER):
         return False
+    if old.url not in ("", url):
+        await _end(platform, old)
     made = Subscription(url, await platform.subscribe(url), now)
     text = msgspec.json.encode(made).decode()
     await tenants.write_subscription(database, connection, vault.encrypt({"subscription": text}))
-    if old.url not in ("", url):
-        await platform.unsubscribe(old.kept)
     return True
+
+
+async def _end(platform: Connector, old: Subscription) -> None:
+    try:
+        await platform.unsubscribe(old.kept)
+    except ConnectorError as error:
+        log.warning("The platform may go on to send webhooks to %s: %s", old.url, error)
 
 
 async def unsubscribe(database: Database, vault: Vault, connection: Connection, platform: Connector) -> None:
@@ -82,34 +90,36 @@ async def unsubscribe(database: Database, vault: Vault, connection: Connection, 
 
 
 async def keep_subscribed(database: Database, vault: Vault, public_url: str, opened: Open = opened_connection) -> None:
-    """Subscribe wherever that is missing, now and every hour, until cancelled."""
+    """Subscribe wherever that is missing, now and every hour, or in a minute where it failed, until cancelled."""
     while True:
-        await subscribe_all(database, vault, public_url, opened)
-        await asyncio.sleep(EVERY)
+        done = await subscribe_all(database, vault, public_url, opened)
+        await asyncio.sleep(EVERY if done else AGAIN)
 
 
-async def subscribe_all(database: Database, vault: Vault, public_url: str, opened: Open) -> None:
-    """Subscribe wherever that is missing, or leads to another URL than ours now. What fails is tried again later."""
+async def subscribe_all(database: Database, vault: Vault, public_url: str, opened: Open) -> bool:
+    """Subscribe wherever that is missing, or leads to another URL than ours now; whether nothing failed."""
     try:
         known = await tenants.list_connections(database)
     except StoreUnavailable as error:
         log.error("Subscriptions cannot be read: %s", error)
-        return
+        return False
     free = asyncio.Semaphore(AT_ONCE)
 
-    async def attempt(connection: Connection) -> None:
+    async def attempt(connection: Connection) -> bool:
         async with free:
-            await _subscribe(database, vault, connection, public_url, opened)
+            return await _subscribe(database, vault, connection, public_url, opened)
 
-    await asyncio.gather(*map(attempt, known))
+    return all(await asyncio.gather(*map(attempt, known)))
 
 
-async def _subscribe(database: Database, vault: Vault, connection: Connection, public_url: str, opened: Open) -> None:
+async def _subscribe(database: Database, vault: Vault, connection: Connection, public_url: str, opened: Open) -> bool:
     try:
         if not connector(connection.integration_name).facts.webhooks:
-            return
+            return True
         async with opened(database, vault, connection) as platform:
             if await subscribe(database, vault, connection, platform, public_url):
                 log.info("%s sends its webhooks to %s", connection.id, inbound_url(public_url, connection))
     except (ConnectorError, LookupError, SecretError, StoreUnavailable) as error:
         log.warning("%s sends no webhooks, and is polled only: %s", connection.id, error)
+        return False
+    return True
