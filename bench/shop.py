@@ -30,10 +30,10 @@ OWN_ID = re.compile(rf'"(?!(?:{CATALOGUE})_)([a-z_]+)_01M84Z(\w+)"')
 
 
 class Shop(msgspec.Struct, frozen=True):
-    """Orders by ``updated_at`` ascending, as JSON beside their dates, and payments the last changed first."""
+    """Orders as JSON beside their dates, both of which rise with the orders, and payments the last changed first."""
 
     orders: list[bytes]
-    dates: list[str]
+    dates: dict[str, list[str]]
     numbers: dict[str, int]
     payments: list[bytes]
 
@@ -48,7 +48,7 @@ def shop(count: int) -> Shop:
         payments += _payments(order)
     return Shop(
         [msgspec.json.encode(order) for order in orders],
-        [order["updated_at"] for order in orders],
+        {date: [order[date] for order in orders] for date in ("created_at", "updated_at")},
         {order["id"]: number for number, order in enumerate(orders)},
         [msgspec.json.encode(payment) for payment in reversed(payments)],
     )
@@ -84,10 +84,14 @@ def application(shop: Shop) -> Starlette:
         wanted = request.query_params.getlist("id[]")
         if wanted:
             return _page(request, "orders", [shop.orders[shop.numbers[id]] for id in wanted if id in shop.numbers])
-        since, until = (request.query_params.get(f"updated_at[${bound}]") for bound in ("gte", "lt"))
-        start = bisect.bisect_left(shop.dates, since) if since else 0
-        end = bisect.bisect_left(shop.dates, until) if until else len(shop.dates)
-        return _page(request, "orders", shop.orders[start:end])
+        start, end = 0, len(shop.orders)
+        for name, dates in shop.dates.items():
+            since, until = (request.query_params.get(f"{name}[${bound}]") for bound in ("gte", "lt"))
+            start = max(start, bisect.bisect_left(dates, since)) if since else start
+            end = min(end, bisect.bisect_left(dates, until)) if until else end
+        found = shop.orders[start:end]
+        descending = request.query_params.get("order", "").startswith("-")
+        return _page(request, "orders", found[::-1] if descending else found)
 
     async def payments(request: Request) -> Response:
         return _page(request, "payments", shop.payments)

@@ -7,6 +7,7 @@ and two SQLite libraries must never hold one file in one process (closing either
 import asyncio
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,7 +61,9 @@ def _revision(url: str) -> str | None:
     if url.startswith("sqlite:"):
         return _sqlite_revision(url)
     try:
-        return asyncio.run(_postgres_revision(url))
+        # On a thread, because the caller may be in an event loop.
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(lambda: asyncio.run(_postgres_revision(url))).result()
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError):
         return None
 
