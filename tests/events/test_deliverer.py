@@ -176,9 +176,7 @@ async def test_slow_receivers_delay_no_other(desk: Desk, receiver: Receiver, mon
         while len(receiver.got) < len(ids):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         assert 0 < len(slow.got) <= 3 * sender.CONCURRENCY, "the slow ones are still at their first messages"
-        for task in list(deliverer._tasks):
-            task.cancel()
-        await asyncio.gather(*deliverer._tasks, return_exceptions=True)
+        await deliverer._tasks.cancel()
 
 
 async def test_a_receiver_that_takes_too_long_is_tried_again(
@@ -332,9 +330,7 @@ async def test_what_a_deliverer_sent_before_it_was_killed_is_sent_again_under_it
     await desk.deliver()
     ids = [request.headers["webhook-id"] for request in receiver.got]
     assert sorted(ids[:3]) == sorted(ids[3:])
-    for task in list(killed._tasks):
-        task.cancel()
-    await asyncio.gather(*killed._tasks, return_exceptions=True)
+    await killed._tasks.cancel()
     assert all(attempt.delivered for attempt in await desk.attempts(endpoint))
 
 

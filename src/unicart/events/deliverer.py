@@ -14,6 +14,7 @@ from unicart.store import webhooks
 from unicart.store.database import Database, StoreUnavailable
 from unicart.store.secrets import SecretError, Vault
 from unicart.store.webhooks import Endpoint, LeaseLost, Message, Outcome
+from unicart.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class Deliverer:
         self._event_days = event_days
         self._next_prune = 0.0
         self._clock = clock
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
 
     async def run(self) -> None:
         """Deliver. When cancelled, endpoints are given back."""
@@ -59,9 +60,7 @@ class Deliverer:
                 await self.prune()
                 await asyncio.sleep(TICK)
         finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._tasks.cancel()
 
     async def start_due(self) -> None:
         """Begin to send to each endpoint that something is there for."""
@@ -72,9 +71,7 @@ class Deliverer:
             await asyncio.sleep(PAUSE)
             return
         for endpoint in claimed:
-            task = asyncio.create_task(self._serve(endpoint))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks.start(self._serve(endpoint))
 
     async def prune(self) -> None:
         """Delete attempts that are too old: some at a time, and once all are gone, not again for an hour."""
@@ -89,8 +86,7 @@ class Deliverer:
 
     async def idle(self) -> None:
         """Wait until everything that was begun is sent."""
-        while self._tasks:
-            await asyncio.gather(*self._tasks)
+        await self._tasks.idle()
 
     async def _serve(self, endpoint: Endpoint) -> None:
         try:

@@ -9,7 +9,6 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 
 import msgspec
 
@@ -23,6 +22,7 @@ from unicart.store.secrets import SecretError, Vault
 from unicart.store.tenants import Connection
 from unicart.sync.connect import Open, opened_connection
 from unicart.sync.pages import KeyedRaw, MappedPage, keyed, map_page, save_page
+from unicart.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class InboxWorker:
         self._clock = clock
         self._opened = opened
         self._linger = linger
-        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._tasks = Tasks()
 
     async def run(self) -> None:
         """Apply what arrives. When cancelled, what is not applied stays in the inbox."""
@@ -75,9 +75,7 @@ class InboxWorker:
                 await self.start_due()
                 await asyncio.sleep(TICK)
         finally:
-            for task in self._tasks.values():
-                task.cancel()
-            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            await self._tasks.cancel()
 
     async def start_due(self) -> None:
         """Begin with each connection that webhooks are due for."""
@@ -88,17 +86,11 @@ class InboxWorker:
             return
         for connection in due:
             if connection.key not in self._tasks:
-                task = asyncio.create_task(self._serve(connection))
-                self._tasks[connection.key] = task
-                task.add_done_callback(partial(self._ended, connection.key))
+                self._tasks.start(self._serve(connection), connection.key)
 
     async def idle(self) -> None:
         """Wait until everything that was begun is applied."""
-        while self._tasks:
-            await asyncio.gather(*self._tasks.values())
-
-    def _ended(self, connection_key: int, _: asyncio.Task[None]) -> None:
-        del self._tasks[connection_key]
+        await self._tasks.idle()
 
     async def _serve(self, connection: Connection) -> None:
         try:

@@ -11,7 +11,6 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
 
 from unicart.connectors.kit import Connector, ConnectorError, Pull, RawPage
 from unicart.contract.resources import BY_FUNCTION, Function
@@ -24,6 +23,7 @@ from unicart.store.secrets import SecretError, Vault
 from unicart.store.tenants import Connection
 from unicart.sync.connect import Open, opened_connection
 from unicart.sync.pages import MappedPage, keyed, map_page, save_page
+from unicart.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -198,7 +198,7 @@ class Reconciler:
         self._clock = clock
         self._opened = opened
         self._pause = pause
-        self._passes: dict[tuple[int, str], asyncio.Task[None]] = {}
+        self._passes = Tasks()
         self._not_before: dict[tuple[int, str], float] = {}
 
     async def run(self) -> None:
@@ -208,9 +208,7 @@ class Reconciler:
                 await self.start_due()
                 await asyncio.sleep(LOOK_EVERY)
         finally:
-            for task in self._passes.values():
-                task.cancel()
-            await asyncio.gather(*self._passes.values(), return_exceptions=True)
+            await self._passes.cancel()
 
     async def start_due(self) -> None:
         """Begin the passes that are due, as many as may run at once."""
@@ -224,17 +222,11 @@ class Reconciler:
             key = connection.key, function
             free = len(self._passes) < MOST_PASSES and key not in self._passes
             if free and self._not_before.get(key, 0) <= now:
-                task = asyncio.create_task(self._reconcile(connection, Function(function)))
-                self._passes[key] = task
-                task.add_done_callback(partial(self._ended, key))
+                self._passes.start(self._reconcile(connection, Function(function)), key)
 
     async def idle(self) -> None:
         """Wait until the passes that were begun have ended."""
-        while self._passes:
-            await asyncio.gather(*self._passes.values())
-
-    def _ended(self, key: tuple[int, str], _: asyncio.Task[None]) -> None:
-        del self._passes[key]
+        await self._passes.idle()
 
     async def _reconcile(self, connection: Connection, function: Function) -> None:
         self._not_before[connection.key, function.value] = self._clock() + TRY_AGAIN

@@ -9,7 +9,7 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 
 from unicart import __version__
 from unicart.connectors.kit import ConnectorError, RateLimitedByPlatform
@@ -25,6 +25,7 @@ from unicart.sync.connect import Open, opened_connection
 from unicart.sync.jobs import run_job
 from unicart.sync.quarantine import retry
 from unicart.sync.run import LEASE_SECONDS, Progress, defect, sync_function
+from unicart.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -69,21 +70,19 @@ class Worker:
         self._opened = opened
         self._event_days = event_days
         self._next_prune = 0.0
-        self._runs: set[asyncio.Task[None]] = set()
+        self._runs = Tasks()
 
     async def run(self) -> None:
         """Work. When cancelled, runs give their leases back, and go on behind their last page the next time."""
         try:
             await self._schedule_old_connections()
-            self._start(self.retry_quarantined())
+            self._runs.start(self.retry_quarantined())
             while True:
                 await self.start_due()
                 await self.prune_events()
                 await asyncio.sleep(TICK)
         finally:
-            for run in self._runs:
-                run.cancel()
-            await asyncio.gather(*self._runs, return_exceptions=True)
+            await self._runs.cancel()
 
     async def start_due(self) -> None:
         """Start what is due now, of each kind of work."""
@@ -97,16 +96,11 @@ class Worker:
 
     async def _start_jobs(self, free: int) -> None:
         for claim in await jobs.claim(self._database, int(self._clock()), free, LEASE_SECONDS):
-            self._start(self._run_job(claim))
+            self._runs.start(self._run_job(claim))
 
     async def _start_schedules(self, free: int) -> None:
         for claim in await schedules.claim(self._database, int(self._clock()), free, LEASE_SECONDS):
-            self._start(self._sync(claim))
-
-    def _start(self, work: Coroutine[None, None, None]) -> None:
-        run = asyncio.create_task(work)
-        self._runs.add(run)
-        run.add_done_callback(self._runs.discard)
+            self._runs.start(self._sync(claim))
 
     async def prune_events(self) -> None:
         """Delete events that are too old: some at a time, and once all are gone, not again for an hour."""
@@ -121,8 +115,7 @@ class Worker:
 
     async def idle(self) -> None:
         """Wait until the runs that were started have ended."""
-        while self._runs:
-            await asyncio.gather(*self._runs)
+        await self._runs.idle()
 
     async def _schedule_old_connections(self) -> None:
         with contextlib.suppress(StoreUnavailable):
