@@ -160,7 +160,8 @@ def worker_command(
         if settings.public_url:
             works.append(keep_subscribed(database, vault, settings.public_url))
         running = asyncio.gather(*works)
-        err.print("The worker has begun.")
+        if beside is None:
+            err.print("The worker has begun.")
         watch = asyncio.ensure_future(_cancel_without(beside, running)) if beside is not None else None
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, running.cancel)

@@ -20,10 +20,15 @@ class Caller(msgspec.Struct, frozen=True):
     key: ApiKey
     connection: Connection
 
-    def may_write(self) -> None:
-        """Raise `Forbidden` for a read-only key."""
-        if self.key.read_only:
-            raise Forbidden("This API key is read-only. Use a full-access key to write.")
+
+def require_write(key: ApiKey) -> None:
+    """Let only a key that may write pass.
+
+    Raises:
+        Forbidden: it is read-only.
+    """
+    if key.read_only:
+        raise Forbidden("This API key is read-only. Use a full-access key to write.")
 
 
 class _Known(msgspec.Struct, frozen=True):

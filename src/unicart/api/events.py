@@ -49,8 +49,7 @@ class EventRoutes:
         """A page of events, or all that come, as server-sent events."""
         scope = request.scope
         scope["unicart.route"] = "/events"
-        key = await self._services.authenticator.key(scope["headers"])
-        self._services.rate_limiter.admit(scope, key.id, write=False)
+        key = await self._services.key(scope)
         query = read_query(parameters(scope["query_string"]))
         database, organization = self._services.database, key.organization_id
         after = await events.last(database, organization) if query.after == LATEST else query.after

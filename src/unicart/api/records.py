@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import Scope
 
-from unicart.api.authentication import Authenticator, Caller
+from unicart.api.authentication import Authenticator, Caller, require_write
 from unicart.api.body import Fields, is_null, read_object, refuse_null
 from unicart.api.page_tokens import PageTokens
 from unicart.api.parameters import no_parameters, parameters
@@ -46,17 +46,19 @@ class Services(msgspec.Struct, frozen=True):
         caller = await self.authenticator.caller(scope["headers"])
         self.rate_limiter.admit(scope, caller.connection.key, write)
         if write:
-            caller.may_write()
+            require_write(caller.key)
         return caller
 
-    async def key(self, scope: Scope) -> ApiKey:
-        """The key of a request to read what concerns a whole organization.
+    async def key(self, scope: Scope, *, write: bool = False) -> ApiKey:
+        """The key of a request about what concerns a whole organization.
 
         Raises:
-            UnicartError: none that we know, or one request too many.
+            UnicartError: none that we know, one request too many, or a write with a read-only key.
         """
         key = await self.authenticator.key(scope["headers"])
-        self.rate_limiter.admit(scope, key.id, write=False)
+        self.rate_limiter.admit(scope, key.id, write)
+        if write:
+            require_write(key)
         return key
 
 

@@ -14,7 +14,7 @@ from unicart.api.reply import Endpoint as Handler
 from unicart.api.reply import Reply
 from unicart.connectors.kit.targets import BadTarget, PrivateTarget, parse, resolve
 from unicart.contract.common import encode, format_date, parse_date
-from unicart.contract.errors import Forbidden, InvalidRequest, NotFound
+from unicart.contract.errors import InvalidRequest, NotFound
 from unicart.contract.events import ENDPOINT_TEST, EVENT_TYPES, of_endpoint
 from unicart.contract.filters import grouped, parse_limit, read_each, single
 from unicart.contract.webhooks import WebhookAttempt, WebhookEndpoint
@@ -185,13 +185,8 @@ class WebhookRoutes:
         return Reply(encode({"data": {"id": endpoint.id, "replayed": count}}))
 
     async def _admit(self, request: Request, route: str, *, write: bool) -> ApiKey:
-        scope = request.scope
-        scope["unicart.route"] = route
-        key = await self._services.authenticator.key(scope["headers"])
-        self._services.rate_limiter.admit(scope, key.id, write)
-        if write and key.read_only:
-            raise Forbidden("This API key is read-only. Use a full-access key to write.")
-        return key
+        request.scope["unicart.route"] = route
+        return await self._services.key(request.scope, write=write)
 
     async def _one(self, request: Request, below: str, *, write: bool) -> tuple[ApiKey, Endpoint]:
         key = await self._admit(request, f"/webhooks/{{endpoint_id}}{below}", write=write)

@@ -1,18 +1,16 @@
 """One request to a webhook endpoint: signed, to a public address, and never for longer than a receiver may take."""
 
 import asyncio
-import ssl
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
 from types import TracebackType
 from typing import Self
 
 import httpx2
 from standardwebhooks import Webhook
 
-from unicart.connectors.kit.targets import PrivateTarget, PublicTransport
+from unicart.connectors.kit.targets import PrivateTarget, PublicTransport, certificates
 from unicart.store.events import Stored
 from unicart.store.webhooks import Attempt
 
@@ -31,7 +29,7 @@ class Sender:
         self._url = url
         self._timeout = timeout
         self._free = asyncio.Semaphore(CONCURRENCY)
-        transport = httpx2.AsyncHTTPTransport(verify=_certificates()) if private_network else PublicTransport()
+        transport = httpx2.AsyncHTTPTransport(verify=certificates()) if private_network else PublicTransport()
         self._client = httpx2.AsyncClient(timeout=timeout, follow_redirects=False, transport=transport)
 
     async def __aenter__(self) -> Self:
@@ -91,11 +89,6 @@ def signed(id: str, body: bytes, secrets: Sequence[str]) -> dict[str, str]:
     signature = " ".join(Webhook(secret).sign(id, now, body.decode()) for secret in secrets)
     values = {"id": id, "timestamp": str(int(now.timestamp())), "signature": signature}
     return {f"{family}-{name}": value for family in ("webhook", "svix") for name, value in values.items()}
-
-
-@lru_cache
-def _certificates() -> ssl.SSLContext:
-    return httpx2.create_ssl_context()
 
 
 async def _beginning(response: httpx2.Response) -> str:

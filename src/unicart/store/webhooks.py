@@ -233,11 +233,7 @@ async def read_secrets(database: Database, vault: Vault, endpoint: Endpoint, now
 
 async def claim(database: Database, owner: str, now: int, hold: int) -> list[Endpoint]:
     """Take every endpoint that something is to be sent to and that nobody sends to, for ``hold`` seconds."""
-    news = exists().where(event_table.c.organization_id == _e.organization_id, event_table.c.id > _e.position)
-    late = exists().where(_r.endpoint_id == _e.id, _r.due <= bindparam("now"))
-    free = and_(_e.disabled.is_(False), _e.lease_until <= bindparam("now"))
-    wanted = database.prepared("busy_endpoints", lambda: select(_e.id).where(free, or_(news, late)))
-    ids = [row[0] for row in await database.fetch(wanted, {"now": now})]
+    ids = [row[0] for row in await database.fetch(database.prepared("busy_endpoints", _busy), {"now": now})]
     if not ids:
         return []
     async with database.write() as transaction:
@@ -248,6 +244,12 @@ async def claim(database: Database, owner: str, now: int, hold: int) -> list[End
             .returning(*_COLUMNS)
         )
     return [_read(row) for row in rows]
+
+
+def _busy() -> Select[Any]:
+    news = exists().where(event_table.c.organization_id == _e.organization_id, event_table.c.id > _e.position)
+    late = exists().where(_r.endpoint_id == _e.id, _r.due <= bindparam("now"))
+    return select(_e.id).where(_e.disabled.is_(False), _e.lease_until <= bindparam("now"), or_(news, late))
 
 
 async def work(database: Database, endpoint: Endpoint, now: int, limit: int) -> Work:

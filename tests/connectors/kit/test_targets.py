@@ -259,7 +259,7 @@ def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     bundle = tmp_path / "bundle.pem"
     bundle.touch()
     monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
-    targets._certificates.cache_clear()
+    targets.certificates.cache_clear()
 
     def make(name: str) -> tuple[Path, Path]:
         paths = certificate(name, tmp_path)
@@ -267,7 +267,7 @@ def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
         return paths
 
     yield make
-    targets._certificates.cache_clear()
+    targets.certificates.cache_clear()
 
 
 @asynccontextmanager

@@ -20,6 +20,7 @@ from unicart.connectors.kit import (
     RateLimitedByPlatform,
     RawPage,
     RequestRefused,
+    format_utc,
 )
 from unicart.connectors.vendure import client
 from unicart.connectors.vendure.client import VendureConnector
@@ -167,9 +168,9 @@ async def test_a_state_that_is_left_while_the_first_run_goes_on_is_found() -> No
 async def test_a_cursor_of_an_older_release_goes_on(interrupted: bool) -> None:
     async with fake_vendure() as (fake, connector):
         orders = [fake.place(fake.tick(100), number) for number in range(1, 10)]
-        last = client._text(orders[5]["orderPlacedAt"])
+        last = format_utc(orders[5]["orderPlacedAt"])
         old: dict[str, Any] = {
-            "began": client._text(fake.tick(0)),
+            "began": format_utc(fake.tick(0)),
             "since": None,
             "phase": "placed",
             "walk": {"at": None, "seen": []},

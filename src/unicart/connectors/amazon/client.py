@@ -45,6 +45,7 @@ from unicart.connectors.kit import (
     RawPage,
     RequestRefused,
     Session,
+    format_utc,
     read_cursor,
     write_cursor,
 )
@@ -528,4 +529,4 @@ def _interval(rate: Decimal) -> timedelta:
 
 
 def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return format_utc(moment, "auto")

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from unicart.connectors.extensiv import payloads
-from unicart.connectors.kit import UnmappableRecord
+from unicart.connectors.kit import UnmappableRecord, finite
 from unicart.contract.common import Address
 from unicart.contract.orders import (
     LineItem,
@@ -443,9 +443,7 @@ def _moment(text: str | None, where: tzinfo) -> datetime | None:
 
 
 def _finite(amount: Decimal | None, field: str) -> Decimal | None:
-    if amount is not None and not amount.is_finite():
-        raise UnmappableRecord(f"{field}: {amount} is not a number")
-    return amount
+    return None if amount is None else finite(amount, field)
 
 
 def _floor(quantity: Decimal, field: str) -> Decimal:

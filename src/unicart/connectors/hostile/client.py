@@ -26,6 +26,7 @@ from unicart.connectors.kit import (
     RawPage,
     RequestRefused,
     Session,
+    format_utc,
     read_cursor,
     write_cursor,
 )
@@ -156,7 +157,7 @@ class HostileConnector(Connector):
         cursor = read_cursor(pull.cursor, Cursor) if pull.cursor else await self._beginning(path, pull)
         pulled = 0
         if cursor.history is not None:
-            oldest = {"created_from": _text(cursor.since)}
+            oldest = {"created_from": format_utc(cursor.since)}
             async for page in self._walk(path, "-created_at", cursor.history, oldest):
                 cursor = replace(cursor, history=page.place)
                 yield _raw_page(page, cursor, pulled)
@@ -181,7 +182,7 @@ class HostileConnector(Connector):
         # Unified dates are whole seconds, so that the last second belongs to the window as a whole.
         until = (pull.until or END).replace(microsecond=999_000)
         pulled = 0
-        async for page in self._walk(path, "created_at", cursor.place, {"created_until": _text(until)}):
+        async for page in self._walk(path, "created_at", cursor.place, {"created_until": format_utc(until)}):
             yield _raw_page(page, Window(page.place), pulled)
             pulled += len(page.records)
 
@@ -191,7 +192,7 @@ class HostileConnector(Connector):
         """Pages of the records behind ``place``; at least one, which may be empty."""
         bound = {"updated_at": "updated_after", "created_at": "created_after", "-created_at": "created_before"}[order]
         while True:
-            behind = {bound: _text(place.at), "id_before" if order.startswith("-") else "id_after": place.id}
+            behind = {bound: format_utc(place.at), "id_before" if order.startswith("-") else "id_after": place.id}
             parameters = {**(filters or {}), **behind, "order": order, "limit": PAGE_SIZE}
             answer = await self.session.get(path, _List, parameters)
             if answer.items:
@@ -211,7 +212,3 @@ def _stamp(raw: msgspec.Raw) -> Stamp:
 
 def _raw_page(page: _Page, cursor: msgspec.Struct, pulled: int) -> RawPage:
     return RawPage(records=page.records, cursor=write_cursor(cursor), total=pulled + page.left)
-
-
-def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

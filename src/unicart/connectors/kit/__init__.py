@@ -13,7 +13,7 @@ from unicart.connectors.kit.connector import (
     read_cursor,
     write_cursor,
 )
-from unicart.connectors.kit.dates import parse_utc
+from unicart.connectors.kit.dates import format_utc, parse_utc
 from unicart.connectors.kit.errors import (
     BadAnswer,
     ConnectorError,
@@ -27,7 +27,7 @@ from unicart.connectors.kit.errors import (
 )
 from unicart.connectors.kit.http import Outcome, Session
 from unicart.connectors.kit.implemented import implemented_fields
-from unicart.connectors.kit.money import exponent, from_minor_units, per_unit
+from unicart.connectors.kit.money import exponent, finite, from_minor_units, per_unit
 from unicart.connectors.kit.throttle import Throttle
 
 __all__ = [
@@ -53,6 +53,8 @@ __all__ = [
     "UnmappableRecord",
     "exponent",
     "fingerprint",
+    "finite",
+    "format_utc",
     "from_minor_units",
     "implemented_fields",
     "parse_utc",

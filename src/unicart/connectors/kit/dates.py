@@ -3,6 +3,11 @@
 from datetime import UTC, datetime
 
 
+def format_utc(moment: datetime, timespec: str = "milliseconds") -> str:
+    """A date as platforms with ISO 8601 take it: in UTC, ending in ``Z``."""
+    return moment.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
+
+
 def parse_utc(text: str, *, naive_is_utc: bool = False) -> datetime:
     """An ISO 8601 date as an aware datetime in UTC.
 

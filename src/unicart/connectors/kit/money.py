@@ -2,6 +2,8 @@
 
 from decimal import Context, Decimal, Inexact, InvalidOperation
 
+from unicart.connectors.kit.errors import UnmappableRecord
+
 _EXPONENTS = {
     **dict.fromkeys(
         "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(),
@@ -30,6 +32,17 @@ def from_minor_units(amount: int, currency: str) -> Decimal:
         return Decimal(amount).scaleb(-exponent(currency), _EXACT)
     except Inexact:
         raise ValueError(f"an amount of {len(str(abs(amount)))} digits") from None
+
+
+def finite(amount: Decimal, field: str) -> Decimal:
+    """``amount``, which came as ``field``, if it is a number.
+
+    Raises:
+        UnmappableRecord: it is infinite, or none.
+    """
+    if not amount.is_finite():
+        raise UnmappableRecord(f"{field}: {amount} is not a number")
+    return amount
 
 
 def per_unit(total: Decimal, quantity: int) -> Decimal:

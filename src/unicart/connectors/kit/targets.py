@@ -139,12 +139,13 @@ class PublicTransport(httpx2.AsyncBaseTransport):
     def _transport(self, target: Target) -> httpx2.AsyncHTTPTransport:
         key = target.host, target.proxy
         if key not in self._transports:
-            self._transports[key] = httpx2.AsyncHTTPTransport(verify=_certificates(), proxy=target.proxy)
+            self._transports[key] = httpx2.AsyncHTTPTransport(verify=certificates(), proxy=target.proxy)
         return self._transports[key]
 
 
 @lru_cache
-def _certificates() -> ssl.SSLContext:
+def certificates() -> ssl.SSLContext:
+    """The certificates that servers are verified with, loaded once."""
     return httpx2.create_ssl_context()
 
 

@@ -10,7 +10,7 @@ that there was before it, and so finds what changed meanwhile.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -24,6 +24,7 @@ from unicart.connectors.kit import (
     Pull,
     RawPage,
     Session,
+    format_utc,
     read_cursor,
     write_cursor,
 )
@@ -233,7 +234,7 @@ class MedusaConnector(Connector):
 
     async def _first_orders(self, pull: Pull) -> OrdersCursor:
         """Where the first run begins; the runs after it go on from what is the newest now."""
-        newest, since = await self._newest(ORDERS), _text(pull.since) if pull.since else None
+        newest, since = await self._newest(ORDERS), format_utc(pull.since) if pull.since else None
         payments = await self._paid_so_far(pull.overlap)
         return OrdersCursor(Walk(max(newest, since or BEGINNING)), payments, Backfill(since))
 
@@ -268,7 +269,7 @@ class MedusaConnector(Connector):
             full = len(raws) == PAGE_SIZE
             if full and dates[-1] == position:
                 raws = await self._tied(ORDERS, "created_at", position)
-                lower = Backfill(backfill.since, _text(_moment(position) - MILLISECOND))
+                lower = Backfill(backfill.since, format_utc(_moment(position) - MILLISECOND))
             else:
                 lower = _lower(backfill, raws)
             fresh = [raw for raw in raws if _stamp(raw).id not in backfill.seen]
@@ -281,7 +282,7 @@ class MedusaConnector(Connector):
         """What was created in a window of time, the oldest first; its last second is part of it."""
         source = SOURCES[function]
         begun = read_cursor(pull.cursor, WindowCursor).walk if pull.cursor else _since(pull)
-        where = {"created_at[$lt]": _text(until.replace(microsecond=0) + timedelta(seconds=1))}
+        where = {"created_at[$lt]": format_utc(until.replace(microsecond=0) + timedelta(seconds=1))}
         currency = await self._currency() if function is Function.GET_PRODUCTS else ""
         pulled = 0
         async for raws, walk, left in self._walk(source, begun, timedelta(0), where, by="created_at"):
@@ -525,15 +526,15 @@ def _wrapped(raws: Sequence[bytes], currency: str) -> list[bytes]:
 
 
 def _since(pull: Pull) -> Walk:
-    return Walk(_text(pull.since)) if pull.since else Walk()
+    return Walk(format_utc(pull.since)) if pull.since else Walk()
 
 
 def _earlier(moment: str, by: timedelta) -> str:
-    return BEGINNING if moment == BEGINNING else _text(_moment(moment) - by)
+    return BEGINNING if moment == BEGINNING else format_utc(_moment(moment) - by)
 
 
 def _later(moment: str) -> str:
-    return _text(_moment(moment) + MILLISECOND)
+    return format_utc(_moment(moment) + MILLISECOND)
 
 
 def _moment(text: str) -> datetime:
@@ -541,7 +542,3 @@ def _moment(text: str) -> datetime:
         return parse_utc(text)
     except ValueError as error:
         raise BadAnswer(f"Medusa sent a date that is none: {error}") from error
-
-
-def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

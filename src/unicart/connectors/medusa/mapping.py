@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from unicart.connectors.kit import UnmappableRecord, per_unit
+from unicart.connectors.kit import UnmappableRecord, finite, per_unit
 from unicart.connectors.medusa import payloads
 from unicart.contract.common import Address
 from unicart.contract.orders import (
@@ -209,7 +209,7 @@ def _additional_fields(source: payloads.Order, refunds: list[Refund]) -> dict[st
         "fulfillment_status": source.fulfillment_status,
         "total_refunded": sum((refund.amount for refund in refunds), Decimal(0)),
         "refunds": refunds,
-        "credit_line_total": _finite(source.credit_line_total or Decimal(0), "credit_line_total"),
+        "credit_line_total": finite(source.credit_line_total or Decimal(0), "credit_line_total"),
         "ordered_quantities": {item.id: _whole(item.quantity, "items.quantity") for item in items},
         "metadata": source.metadata or {},
     }
@@ -259,7 +259,7 @@ def _variant(
         inventory_by_warehouse_id=stock,
         measurements=Measurements(length=source.length, width=source.width, height=source.height, weight=source.weight),
         additional_fields={
-            "prices": {p.currency_code.upper(): _finite(p.amount, "variants.prices.amount") for p in prices}
+            "prices": {p.currency_code.upper(): finite(p.amount, "variants.prices.amount") for p in prices}
         },
         **shared,
     )
@@ -283,12 +283,6 @@ def _changed(source: payloads.Variant) -> datetime:
         for level in (link.inventory.location_levels if link.inventory else [])
     ]
     return max([source.updated_at, *levels])
-
-
-def _finite(amount: Decimal, field: str) -> Decimal:
-    if not amount.is_finite():
-        raise UnmappableRecord(f"{field}: {amount} is not a number")
-    return amount
 
 
 def _whole(quantity: Decimal, field: str) -> int:

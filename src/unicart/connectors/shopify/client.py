@@ -35,6 +35,7 @@ from unicart.connectors.kit import (
     RequestRefused,
     Session,
     fingerprint,
+    format_utc,
     read_cursor,
     write_cursor,
 )
@@ -1077,7 +1078,7 @@ def _before(term: str, moment: datetime) -> str:
 
 
 def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return format_utc(moment, "seconds")
 
 
 def _date(header: str | None) -> datetime | None:

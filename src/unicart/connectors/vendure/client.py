@@ -25,6 +25,7 @@ from unicart.connectors.kit import (
     RawPage,
     RequestRefused,
     Session,
+    format_utc,
     read_cursor,
     write_cursor,
 )
@@ -326,9 +327,9 @@ class VendureConnector(Connector):
         cursor = self._orders_cursor(pull)
         replace = msgspec.structs.replace
         # The first run has yielded all orders placed from its limit on.
-        others = {"orderPlacedAt": {"before": _text(cursor.since)}} if cursor.first and cursor.since else None
+        others = {"orderPlacedAt": {"before": format_utc(cursor.since)}} if cursor.first and cursor.since else None
         if cursor.phase == "backfill":
-            limit = None if cursor.since is None else {"orderPlacedAt": {"after": _text(cursor.since - INSTANT)}}
+            limit = None if cursor.since is None else {"orderPlacedAt": {"after": format_utc(cursor.since - INSTANT)}}
             async for page in self._walk(ORDERS, "orderPlacedAt", cursor.walk, PAGE_SIZE, limit, down=True):
                 placed = cursor.placed if cursor.walk.at else self._newest(page.items)
                 cursor = self._pulled(replace(cursor, walk=page.place, placed=placed), page.items)
@@ -416,7 +417,7 @@ class VendureConnector(Connector):
     async def _older_orders(self, cursor: OrdersCursor) -> tuple[list[bytes], OrdersCursor]:
         """The changed ones among the next orders that are not recent; behind the last, a new round begins."""
         replace = msgspec.structs.replace
-        before = {"orderPlacedAt": {"before": _text(cursor.began - RECENT)}}
+        before = {"orderPlacedAt": {"before": format_utc(cursor.began - RECENT)}}
         async for page in self._walk(ORDER_TIMES, "orderPlacedAt", cursor.older, PROBE_SIZE, before):
             ids = self._changed_older_orders(page.items, cursor)
             records = await self._by_ids(ORDERS, ids, PAGE_SIZE)
@@ -490,7 +491,7 @@ class VendureConnector(Connector):
         query, field, size = sources[function]
         precision = None if function is Function.GET_WAREHOUSES else await self._precision()
         walk = read_cursor(pull.cursor, WindowCursor).walk if pull.cursor else Place(pull.since)
-        where: dict[str, Any] = {field: {"before": _text(until.replace(microsecond=0) + timedelta(seconds=1))}}
+        where: dict[str, Any] = {field: {"before": format_utc(until.replace(microsecond=0) + timedelta(seconds=1))}}
         async for page in self._walk(query, field, walk, size, where):
             walk = page.place
             yield _raw_page(page.items, WindowCursor(walk=walk), precision, page.total)
@@ -533,9 +534,7 @@ class VendureConnector(Connector):
                 )
             seen = [*place.seen, *seen]
         if len(seen) > MOST_TIED:
-            message = (
-                f"More than {MOST_TIED} records have the same {field}, {_text(last)}: Vendure cannot page through them."
-            )
+            message = f"More than {MOST_TIED} records have the same {field}, {format_utc(last)}: Vendure cannot page through them."
             raise RequestRefused(message, url=self.session.base_url)
         return Place(last, seen)
 
@@ -613,7 +612,7 @@ def _options(field: Field, place: Place, size: int, where: Mapping[str, Any] | N
     """Bounds exclude themselves, and databases may hold finer times than the API shows: hence one instant beyond."""
     conditions: list[dict[str, Any]] = [dict(where)] if where else []
     if place.at is not None:
-        bound = {"before": _text(place.at + INSTANT)} if down else {"after": _text(place.at - INSTANT)}
+        bound = {"before": format_utc(place.at + INSTANT)} if down else {"after": format_utc(place.at - INSTANT)}
         conditions.append({field: bound})
     elif field == "orderPlacedAt":
         conditions.append(PLACED)
@@ -637,10 +636,6 @@ def _marked(items: Sequence[bytes], precision: int) -> list[bytes]:
 
 def _back(place: Place, overlap: timedelta) -> Place:
     return Place(place.at - overlap) if place.at else place
-
-
-def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _date(header: str | None) -> datetime | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from unicart.connectors.kit import UnmappableRecord, fingerprint, parse_utc, per_unit
+from unicart.connectors.kit import UnmappableRecord, fingerprint, finite, parse_utc, per_unit
 from unicart.connectors.woocommerce import payloads
 from unicart.contract.common import Address
 from unicart.contract.orders import (
@@ -62,7 +62,7 @@ def order(raw: bytes) -> Order:
     wrapped = _orders.decode(raw)
     source = wrapped.order
     lines = [_line_item(item) for item in source.line_items]
-    lines += [_fee(fee) for fee in source.fee_lines if _finite(fee.total, "fee_lines.total") >= 0]
+    lines += [_fee(fee) for fee in source.fee_lines if finite(fee.total, "fee_lines.total") >= 0]
     refunds = _refunds(source, wrapped.refunds, {line.line_item_id for line in lines})
     first = source.shipping_lines[0] if source.shipping_lines else None
     created = _date(source.date_created_gmt or source.date_modified_gmt, "date_created_gmt")
@@ -135,7 +135,7 @@ def _status(source: payloads.Order) -> OrderStatus:
 
 def _line_item(item: payloads.LineItem) -> LineItem:
     quantity = _whole(item.quantity, "line_items.quantity")
-    discount = _finite(item.subtotal, "line_items.subtotal") - _finite(item.total, "line_items.total")
+    discount = finite(item.subtotal, "line_items.subtotal") - finite(item.total, "line_items.total")
     variant = item.variation_id or item.product_id
     return LineItem(
         line_item_id=str(item.id),
@@ -178,7 +178,7 @@ def _refund(source: payloads.RefundSummary, detail: payloads.Refund | None, line
     parts = [*detail.line_items, *detail.fee_lines] if detail else []
     return Refund(
         refund_id=str(source.id),
-        amount=abs(_finite(source.total, "refunds.total")),
+        amount=abs(finite(source.total, "refunds.total")),
         created_date=_optional_date(detail.date_created_gmt) if detail else None,
         reason=source.reason or None,
         line_items=[line for part in parts if (line := _refund_line(part)).line_item_id in lines],
@@ -187,7 +187,7 @@ def _refund(source: payloads.RefundSummary, detail: payloads.Refund | None, line
 
 def _refund_line(source: payloads.RefundLine) -> RefundLineItem:
     item = next((each.value for each in source.meta_data if each.key == REFUNDED_ITEM), None)
-    amount = _finite(source.total, "refunds.total") + _finite(source.total_tax, "refunds.total_tax")
+    amount = finite(source.total, "refunds.total") + finite(source.total_tax, "refunds.total_tax")
     return RefundLineItem(
         line_item_id=str(item or ""),
         quantity=abs(_whole(source.quantity, "refunds.line_items.quantity")),
@@ -304,7 +304,7 @@ def _additional_fields(source: payloads.Order, refunds: list[Refund]) -> dict[st
         "customer_note": source.customer_note or None,
         "created_via": source.created_via or None,
         "prices_include_tax": source.prices_include_tax,
-        "discount_total": _finite(source.discount_total, "discount_total"),
+        "discount_total": finite(source.discount_total, "discount_total"),
         "coupons": [each.code for each in source.coupon_lines if each.code],
         "taxes": [_tax(each) for each in source.tax_lines],
         "meta_data": [{"key": each.key, "value": each.value} for each in source.meta_data],
@@ -326,7 +326,7 @@ def _additional_fields(source: payloads.Order, refunds: list[Refund]) -> dict[st
 def _payment_status(source: payloads.Order, refunded: Decimal) -> str:
     """WooCommerce has no such field: it is told from what was refunded, and from `date_paid_gmt`."""
     if refunded > 0:
-        return "refunded" if refunded >= _finite(source.total, "total") else "partially_refunded"
+        return "refunded" if refunded >= finite(source.total, "total") else "partially_refunded"
     if source.status == "failed":
         return "failed"
     return "paid" if source.date_paid_gmt else "pending"
@@ -468,19 +468,13 @@ def _number(text: str | None, field: str) -> Decimal | None:
     if not text:
         return None
     try:
-        return _finite(Decimal(text), field)
+        return finite(Decimal(text), field)
     except InvalidOperation:
         raise UnmappableRecord(f"{field}: {text!r} is not a number") from None
 
 
 def _optional(amount: Decimal | None, field: str) -> Decimal | None:
-    return None if amount is None else _finite(amount, field)
-
-
-def _finite(amount: Decimal, field: str) -> Decimal:
-    if not amount.is_finite():
-        raise UnmappableRecord(f"{field}: {amount} is not a number")
-    return amount
+    return None if amount is None else finite(amount, field)
 
 
 def _whole(quantity: Decimal, field: str) -> int:
