@@ -4,7 +4,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import ClassVar, Literal, TypeVar
+from typing import ClassVar, Literal, Protocol, TypeVar
 
 import msgspec
 
@@ -76,12 +76,14 @@ class RawPage(msgspec.Struct, frozen=True, kw_only=True):
     """One page as the platform sent it. ``records`` are the JSON bytes of one record each.
 
     ``cursor`` is where to go on once the page is stored. ``total`` is how many records this run expects in all, for the
-    progress bar, if the platform tells.
+    progress bar, if the platform tells. ``notice`` says what the run cannot see for want of a permission, and how to
+    grant it; it stands on the connection, and holds up nothing, until a run ends well without one.
     """
 
     records: Sequence[bytes]
     cursor: str
     total: int | None = None
+    notice: str | None = None
 
 
 class Hook(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +106,16 @@ class Hint(msgspec.Struct, frozen=True, kw_only=True):
     raw: bytes | None = None
 
 
+class CredentialStore(Protocol):
+    """Where the credentials of a connection are kept, encrypted."""
+
+    async def read(self) -> Mapping[str, str]:
+        """All of them, as they are now."""
+
+    async def write(self, changed: Mapping[str, str]) -> None:
+        """Replace those that are named in ``changed``, durably."""
+
+
 class Connector(ABC):
     """An adapter to one platform, made for one connection.
 
@@ -115,6 +127,7 @@ class Connector(ABC):
     def __init__(self, credentials: Mapping[str, str], session: Session) -> None:
         self.credentials = credentials
         self.session = session
+        self.credential_store: CredentialStore | None = None
 
     @classmethod
     def base_url(cls, credentials: Mapping[str, str]) -> str:
@@ -140,6 +153,24 @@ class Connector(ABC):
         A raw record that maps to several of them comes once. Those that the platform does not have any more, or that
         `pull` would not yield, are left out.
         """
+
+    async def oldest_visible(self, function: Function) -> datetime | None:
+        """Records created before it may be hidden from us, so that their absence says nothing; null if none are."""
+        return None
+
+    async def stored_credentials(self) -> Mapping[str, str]:
+        """The credentials as they are stored now: another process may have renewed them since this one began."""
+        return self.credentials if self.credential_store is None else await self.credential_store.read()
+
+    async def keep_credentials(self, changed: Mapping[str, str]) -> None:
+        """Store credentials that the platform has renewed, and use them from now on.
+
+        Where renewing makes the old ones void, a connector looks at `stored_credentials` before it renews, and once more
+        when it is refused.
+        """
+        if self.credential_store is not None:
+            await self.credential_store.write(changed)
+        self.credentials = {**self.credentials, **changed}
 
     async def subscribe(self, url: str) -> dict[str, str]:
         """Ask the platform to send its webhooks to ``url``; what is returned is kept, encrypted, for the other methods.
