@@ -8,6 +8,7 @@ import msgspec
 from unicart.connectors.kit import BadAnswer, CredentialsRejected, PermissionMissing, RequestRefused, Session
 
 REFRESH = "/auth/refresh"
+UNACCEPTED = (400, 422)
 
 
 class _Token(msgspec.Struct):
@@ -19,11 +20,14 @@ async def login(session: Session, refresh_token: str) -> str:
 
     Raises:
         CredentialsRejected: the refresh token is not accepted.
+        RequestRefused: the URL is not ShipHero's, for instance.
     """
     session.headers.pop("authorization", None)
     try:
         reply = await session.request("POST", REFRESH, json={"refresh_token": refresh_token})
     except (CredentialsRejected, PermissionMissing, RequestRefused) as error:
+        if isinstance(error, RequestRefused) and error.status not in UNACCEPTED:
+            raise
         message = (
             f"{error.url} does not accept the refresh token. Create a new one for the developer user, and enter it on "
             "the connection."

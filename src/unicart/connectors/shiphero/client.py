@@ -527,13 +527,15 @@ class ShipHeroConnector(Connector):
         asked = "\n".join(f"  r{index}: {name}(id: $i{index}) {{ data {{ ...Fields }} }}" for index in range(len(ids)))
         query = f"query Records({declared}) {{\n{asked}\n}}\n{fields}"
         variables = {f"i{index}": id for index, id in enumerate(ids)}
+        half = len(ids) // 2
         try:
             answer = await self._ask(query, dict[str, _Holder | None], variables, or_none=True)
         except RequestRefused:
-            # It may be too costly for this account.
-            half = len(ids) // 2
             if not half:
                 raise
+            answer = {}
+        if half and not answer:
+            # It may be too costly for this account, or one that is gone may have taken the others' data with it.
             return [*await self._records(function, ids[:half]), *await self._records(function, ids[half:])]
         raws = [bytes(holder.data) for holder in answer.values() if holder is not None]
         kept = [raw for raw in raws if raw != b"null" and self._is_ours(raw)]
@@ -562,7 +564,7 @@ class ShipHeroConnector(Connector):
         lines = self._decoded(bytes(record.get("line_items", b"null")), _Nested | None)
         if lines is None or not lines.page_info.has_next_page:
             return False
-        id = msgspec.json.decode(record["id"], type=str)
+        id = self._decoded(bytes(record.get("id", b"null")), str)
         edges, info = lines.edges, lines.page_info
         while info.has_next_page:
             after = self._behind(info, None)
