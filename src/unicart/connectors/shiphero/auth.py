@@ -32,6 +32,10 @@ async def login(session: Session, refresh_token: str) -> str:
             f"{error.url} does not accept the refresh token. Create a new one for the developer user, and enter it on "
             "the connection."
         )
+        if isinstance(error, PermissionMissing):
+            message += (
+                " If the token is good, ShipHero may refuse this server's network, as it does some of Google Cloud's."
+            )
         raise CredentialsRejected(message, error.detail, error.url) from error
     answer = session.decode(reply, _Token)
     if not answer.access_token:
