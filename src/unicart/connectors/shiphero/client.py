@@ -63,13 +63,13 @@ BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 END = datetime(9999, 1, 1, tzinfo=UTC)
 
 PAGE_INFO = "pageInfo { hasNextPage endCursor }"
-LINE = """id sku product_name product { id } quantity quantity_allocated quantity_pending_fulfillment quantity_shipped
-      backorder_quantity price promotion_discount fulfillment_status partner_line_item_id"""
+LINE = """id sku product_name product { id } quantity quantity_shipped backorder_quantity price promotion_discount
+      fulfillment_status partner_line_item_id"""
 SHIPMENT_LINE = "id line_item_id quantity"
 ADDRESS = "first_name last_name company address1 address2 city state state_code zip country country_code email phone"
 ORDER = f"""fragment Fields on Order {{
   id legacy_id order_number partner_order_id shop_name source account_id fulfillment_status order_date updated_at
-  required_ship_date hold_until_date total_tax subtotal total_discounts total_price currency email profile packing_note
+  required_ship_date hold_until_date total_tax total_discounts total_price currency email profile packing_note
   gift_note tags
   shipping_lines {{ title carrier method price }}
   shipping_address {{ {ADDRESS} }}
@@ -92,7 +92,7 @@ ORDER = f"""fragment Fields on Order {{
     warehouse_id allocated_at allocation_reference
     line_items {{ line_item_id quantity_allocated is_kit_component }}
   }}
-  authorizations {{ transaction_id refunded_amount }}
+  authorizations {{ transaction_id authorized_amount postauthed_amount refunded_amount }}
 }}"""
 PRODUCT = """fragment Fields on Product {
   id legacy_id account_id sku name barcode kit virtual created_at updated_at tags
