@@ -440,6 +440,15 @@ async def test_a_refresh_token_that_was_revoked_is_reported(shop: Shop) -> None:
     assert "refresh-token-of" not in caught.value.message + caught.value.detail
 
 
+async def test_a_login_that_is_cut_off_does_not_show_its_token(shop: Shop) -> None:
+    async with connected(shop) as connector:
+        shop.scripted.append((200, {}, b'{"access_token": "eyJ0eXAi'))
+        with pytest.raises(BadAnswer) as caught:
+            await connector.check()
+    assert "eyJ0eXAi" not in caught.value.message + caught.value.detail
+    assert caught.value.url == f"{shop.url}/auth/refresh"
+
+
 async def test_a_scope_that_is_missing_is_named(shop: Shop) -> None:
     shop.add_product(1)
     shop.tick(10)

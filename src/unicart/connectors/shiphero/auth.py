@@ -37,7 +37,11 @@ async def login(session: Session, refresh_token: str) -> str:
                 " If the token is good, ShipHero may refuse this server's network, as it does some of Google Cloud's."
             )
         raise CredentialsRejected(message, error.detail, error.url) from error
-    answer = session.decode(reply, _Token)
+    try:
+        answer = session.decode(reply, _Token)
+    except BadAnswer as error:
+        # Its detail would quote the answer, and a token with it.
+        raise BadAnswer(error.message, url=error.url) from None
     if not answer.access_token:
         raise BadAnswer(f"{reply.url} sent an empty access token.", url=reply.url)
     session.headers["authorization"] = f"Bearer {answer.access_token}"
