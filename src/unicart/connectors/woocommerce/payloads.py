@@ -11,10 +11,12 @@ import msgspec
 
 
 class Stamp(msgspec.Struct):
-    """What every record has."""
+    """What every record has. Dates without ``gmt`` are in the shop's own time."""
 
     id: int
+    date_created: str | None = None
     date_created_gmt: str | None = None
+    date_modified: str | None = None
     date_modified_gmt: str | None = None
 
 
