@@ -356,6 +356,28 @@ def test_parcels_as_they_were_recorded() -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("written", "shipped"),
+    [
+        ("1795392000", datetime(2026, 11, 23, tzinfo=UTC)),
+        (1795392000, datetime(2026, 11, 23, tzinfo=UTC)),
+        ("2026-11-23", datetime(2026, 11, 23, tzinfo=UTC)),
+        ("2026-11-23T10:00:00+02:00", datetime(2026, 11, 23, 8, tzinfo=UTC)),
+        ("0", None),
+        ("", None),
+        (None, None),
+        (False, None),
+        ("soon", None),
+        ("0001-01-01T00:00:00+02:00", None),
+        ("9" * 5000, None),
+    ],
+    ids=lambda value: str(value)[:12],
+)
+def test_ship_dates(written: Any, shipped: datetime | None) -> None:
+    (shipment,) = tracking([TRACKED | {"date_shipped": written}]).shipments
+    assert shipment.created_date == shipped
+
+
 def test_what_a_connector_can_tell_of_parcels_is_listed() -> None:
     (shipment,) = implemented_fields(WooCommerceConnector, Function.GET_ORDERS)["shipments"]
     filled = {name for name, found in shipment.items() if found}

@@ -1,5 +1,6 @@
 """WooCommerce's records as unified ones. Pure functions; field names in backquotes are WooCommerce's."""
 
+import contextlib
 import html
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -288,11 +289,13 @@ def _objects(value: Any) -> list[dict[str, Any]]:
 
 
 def _ship_date(value: Any) -> datetime | None:
-    """A ship date in seconds since 1970."""
-    text = _text(value)
-    if text is None or not (text.isascii() and text.isdigit()) or not 0 < int(text[:20]) < LAST_SHIP_DATE:
-        return None
-    return datetime.fromtimestamp(int(text), UTC)
+    """A ship date in seconds since 1970, or written out, as other software leaves it in the metadata."""
+    seconds = _count(value)
+    if seconds:
+        return datetime.fromtimestamp(seconds, UTC) if seconds < LAST_SHIP_DATE else None
+    with contextlib.suppress(ValueError):
+        return _optional_date(_text(value))
+    return None
 
 
 def _link(link: str | None, number: str | None) -> str | None:
