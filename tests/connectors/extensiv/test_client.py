@@ -477,6 +477,25 @@ async def test_stock_that_moves_while_it_is_read_is_read_again(
         assert all(inventory(copy)[str(id)] == {"2": id, "3": 1} for id in range(1, 61, 2))
 
 
+async def test_a_row_of_stock_that_vanishes_while_it_is_read_hides_no_other(
+    fake: FakeExtensiv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "STOCK_PAGE_SIZE", 10)
+    shelve(fake, 60)
+    vanishing = iter([fake.stock[0]])
+
+    def vanish() -> None:
+        if fake.requests[-1][0].endswith("summaries") and (row := next(vanishing, None)) is not None:
+            fake.stock.remove(row)
+
+    async with connected(fake) as connector:
+        fake.after_request = vanish
+        copy = Copy(connector, PRODUCTS)
+        await copy.run()
+        assert inventory(copy)["1"] == {"3": 1}
+        assert all(inventory(copy)[str(id)] == {"2": id, "3": 1} for id in range(3, 61, 2))
+
+
 async def test_stock_that_never_holds_still_stops_the_run(fake: FakeExtensiv, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "STOCK_PAGE_SIZE", 10)
     shelve(fake, 60)

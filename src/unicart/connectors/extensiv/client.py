@@ -376,15 +376,16 @@ class ExtensivConnector(Connector):
         raise PlatformUnavailable("Extensiv's stock keeps changing while it is read. The next sync goes on here.")
 
     async def _stock_reading(self, where: Sequence[str]) -> tuple[list[bytes], int]:
-        """Rows of stock page by page, and how many there were in the end."""
+        """Rows of stock page by page, and how many there were at most: where one vanishes, another slips by unread."""
         rows: list[bytes] = []
-        number = 1
+        number, most = 1, 0
         while True:
             parameters = {"pgsiz": STOCK_PAGE_SIZE, "pgnum": number, **_rql(where)}
             listed = await self._ask("/inventory/stocksummaries", _Summaries, parameters, "InventoryRead")
             rows += map(bytes, listed.summaries)
+            most = max(most, listed.total_results)
             if len(rows) >= listed.total_results or not listed.summaries:
-                return rows, listed.total_results
+                return rows, most
             number += 1
 
     async def _walk(
