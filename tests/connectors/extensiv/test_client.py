@@ -362,7 +362,7 @@ async def test_fetch_brings_what_there_is_as_pull_does(fake: FakeExtensiv) -> No
         copy = Copy(connector)
         await copy.run()
         wanted = list(map(str, ids))
-        found = await connector.fetch(ORDERS, [*wanted, "99999", "", "x", "²", *wanted])
+        found = await connector.fetch(ORDERS, [*wanted, "99999", "2147483648", "9" * 5000, "", "x", "²", *wanted])
         assert {json.loads(raw)["id"]: json.loads(raw) for raw in found} == copy.held
         assert len(found) == 250
         assert await connector.fetch(ORDERS, []) == []

@@ -44,6 +44,7 @@ STOCK_PAGE_SIZE = 500
 RATE = 5
 CONCURRENCY = 2
 MOST_RESTARTS = 10
+GREATEST_ID = 2**31 - 1
 BEGINNING = "1970-01-01T00:00:00"
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
@@ -218,14 +219,16 @@ class ExtensivConnector(Connector):
             yield page
 
     async def fetch(self, function: Function, ids: Sequence[str]) -> Sequence[bytes]:
-        wanted = [int(id) for id in dict.fromkeys(ids) if id.isascii() and id.isdecimal()]
+        wanted = [int(id) for id in dict.fromkeys(ids) if _is_id(id)]
         if function is Function.GET_ORDERS:
             return self._with_order([raw async for raws in self._by_ids(ORDERS, wanted) for raw in raws])
         if function is Function.GET_WAREHOUSES:
             return [raw async for raws in self._by_ids(FACILITIES, wanted) for raw in raws]
         found: list[bytes] = []
         for customer in await self._customers() if wanted else []:
-            found += [raw async for raws in self._by_ids(_items(customer), wanted) for raw in raws]
+            of_customer = [raw async for raws in self._by_ids(_items(customer), wanted) for raw in raws]
+            found += of_customer
+            wanted = sorted(set(wanted) - set(map(_id, of_customer)))
         return self._with_stock(found, await self._stock(list(map(_id, found))) if found else {})
 
     @classmethod
@@ -588,6 +591,11 @@ def _id(raw: bytes) -> int:
     if id is None:
         raise BadAnswer("Extensiv sent a record without an id.", repr(raw[:300]))
     return id
+
+
+def _is_id(text: str) -> bool:
+    """Whether Extensiv can have it: a filter with a number that is no ``int`` of .NET is refused as a whole."""
+    return text.isascii() and text.isdecimal() and len(text) <= len(str(GREATEST_ID)) and int(text) <= GREATEST_ID
 
 
 def _is_dated(raw: bytes) -> bool:
