@@ -101,6 +101,7 @@ async def test_check_names_the_account(fake: FakeExtensiv) -> None:
         ({"time_zone": "Moon/Base"}, "time_zone"),
         ({"time_zone": "../../etc/passwd"}, "time_zone"),
         ({"customer_id": "four"}, "customer_id"),
+        ({"currency": "Euro"}, "currency"),
     ],
     ids=str,
 )

@@ -192,6 +192,7 @@ class ExtensivConnector(Connector):
 
     async def check(self) -> Account:
         self._zone()
+        self._currency()
         await self._ask("/orders", _Listed, {"pgsiz": 1, "pgnum": 1}, ORDERS.role)
         user = self.credentials.get("user_login") or self.credentials.get("user_login_id", "")
         tpl = self.credentials.get("tpl", "").strip("{}") or self.credentials["client_id"]
@@ -507,6 +508,12 @@ class ExtensivConnector(Connector):
         except ValueError as error:
             raise CredentialsRejected(f"{error}. Give one such as America/Los_Angeles, or leave it out.") from error
 
+    def _currency(self) -> str:
+        given = (self.credentials.get("currency") or "USD").upper()
+        if not (len(given) == 3 and given.isascii() and given.isalpha()):
+            raise CredentialsRejected(f"currency: {given!r} is no code of ISO 4217. Give one such as USD.")
+        return given
+
     def _local(self, moment: datetime) -> str:
         """``moment`` as Extensiv writes its seconds."""
         return _text(moment.astimezone(self._zone()))
@@ -543,8 +550,8 @@ class ExtensivConnector(Connector):
 
     def _with_order(self, raws: Sequence[bytes]) -> list[bytes]:
         """Orders with the zone and the currency that Extensiv does not tell."""
-        zone, currency = self.credentials.get("time_zone") or "UTC", self.credentials.get("currency") or "USD"
-        shared = msgspec.json.encode(zone), msgspec.json.encode(currency.upper())
+        zone = self.credentials.get("time_zone") or "UTC"
+        shared = msgspec.json.encode(zone), msgspec.json.encode(self._currency())
         return [b'{"id":"%d","time_zone":%s,"currency":%s,"order":%s}' % (_id(raw), *shared, raw) for raw in raws]
 
     def _with_stock(self, raws: Sequence[bytes], stock: Stock) -> list[bytes]:
