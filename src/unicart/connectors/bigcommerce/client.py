@@ -525,7 +525,8 @@ class BigCommerceConnector(Connector):
     async def _with_levels(self, rows: Sequence[_Row], levels: Levels) -> list[bytes]:
         if not rows:
             return []
-        shared = {**await self._units(), "category_names": await self._names(rows)}
+        units, names = await self._units(), await self._names(rows)
+        shared = {"store_hash": self.credentials["store_hash"], **units, "category_names": names}
         parts = {name: msgspec.json.encode(part) for name, part in shared.items()}
         return [
             _wrapped(row, {**parts, "levels": msgspec.json.encode(levels.of(row.id)), "product": row.raw})
