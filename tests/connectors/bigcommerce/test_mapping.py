@@ -396,6 +396,12 @@ def test_stock_without_locations_is_that_of_the_catalog(
     assert (parent.inventory, variant.inventory) == (parent_stock, variant_stock)
 
 
+def test_a_variant_whose_locations_are_all_disabled_has_nothing_to_sell() -> None:
+    made = records.product(77, AT, [records.variant(109, 77, inventory_level=8)])
+    _, variant = product_records(made, levels={"109": {}})
+    assert (variant.inventory, variant.inventory_by_warehouse_id) == (0, {})
+
+
 def test_stock_that_variants_share_is_the_parents() -> None:
     variants = [records.variant(109, 77, "S"), records.variant(110, 77, "M")]
     made = records.product(77, AT, variants, inventory_tracking="product", inventory_level=8)

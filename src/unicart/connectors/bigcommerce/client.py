@@ -558,7 +558,8 @@ class BigCommerceConnector(Connector):
                 str(each.location_id): each.available_to_sell for each in item.locations if each.location_enabled
             }
             of_product = levels.by_product.setdefault(item.identity.product_id, {})
-            of_product[str(item.identity.variant_id)] = of_variant
+            if item.locations:
+                of_product[str(item.identity.variant_id)] = of_variant
         return levels
 
     async def _locations(self, pull: Pull) -> AsyncIterator[RawPage]:

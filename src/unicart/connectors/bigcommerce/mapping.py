@@ -456,7 +456,7 @@ def _variant(source: payloads.Variant, record: payloads.RawProduct) -> Product:
     parent = record.product
     labels = [value.label for value in source.option_values if value.label]
     is_base = len(parent.variants) == 1
-    stock = record.levels.get(str(source.id), {}) if parent.inventory_tracking != "none" else {}
+    stock = record.levels.get(str(source.id)) if parent.inventory_tracking != "none" else None
     cost, sale = source.cost_price or parent.cost_price, source.sale_price or parent.sale_price
     return Product(
         id=f"{parent.id}-{source.id}",
@@ -468,7 +468,7 @@ def _variant(source: payloads.Variant, record: payloads.RawProduct) -> Product:
         price=source.price if source.price is not None else parent.price,
         unit_cost=cost or None,
         inventory=_inventory(source, parent, stock, is_base=is_base),
-        inventory_by_warehouse_id=stock,
+        inventory_by_warehouse_id=stock or {},
         measurements=_measurements(source, parent, record),
         additional_fields={
             "options": {value.option_display_name or "": value.label for value in source.option_values},
@@ -479,10 +479,10 @@ def _variant(source: payloads.Variant, record: payloads.RawProduct) -> Product:
 
 
 def _inventory(
-    source: payloads.Variant, parent: payloads.Product, stock: dict[str, int], *, is_base: bool
+    source: payloads.Variant, parent: payloads.Product, stock: dict[str, int] | None, *, is_base: bool
 ) -> int | None:
     """The stock of all locations; null where it is not tracked, or shared by the variants of a product."""
-    if stock:
+    if stock is not None:
         return sum(stock.values())
     if parent.inventory_tracking == "variant":
         return source.inventory_level
