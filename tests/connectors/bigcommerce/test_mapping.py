@@ -122,6 +122,19 @@ def test_discounts_of_lines_are_kept_as_they_were_applied() -> None:
     assert (item.total_discount, item.discount) == (Decimal("3.5"), Decimal("1.166667"))
 
 
+@pytest.mark.parametrize(
+    ("paid", "inclusive", "kept"),
+    [("97.2", False, "10"), ("97.2", True, "10"), ("0", True, "10.8"), ("0", False, "10.8"), (None, False, "10.8")],
+)
+def test_a_discount_of_a_line_is_without_tax_where_what_was_paid_is_known(
+    paid: str | None, inclusive: bool, kept: str
+) -> None:
+    goods = line(1, "100", total_tax="7.2000", applied_discounts=[records.discount("10.8")])
+    goods["discounted_total_inc_tax"] = paid
+    (item,) = mapped(simple(goods, is_tax_inclusive_pricing=inclusive)).line_items
+    assert item.total_discount == Decimal(kept)
+
+
 def test_store_credit_and_gift_certificates_pay_and_lower_no_total() -> None:
     order = mapped(simple(store_credit_amount="4.0000", gift_certificate_amount="6.0000"))
     assert unreconciled(order) == 0

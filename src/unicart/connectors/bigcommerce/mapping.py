@@ -74,7 +74,7 @@ def order(raw: bytes) -> Order:
     source = record.order
     lines = _lines(record)
     refunds = [refund for refund in (_refund(each, lines) for each in record.refunds) if refund is not None]
-    items = [*(_line_item(line, source) for line in lines.values()), *_extra_items(source)]
+    items = [*(_line_item(line) for line in lines.values()), *_extra_items(source)]
     shipping = _total(source.shipping_cost_ex_tax, source.handling_cost_ex_tax)
     status = _status(source)
     method = next((each.shipping_method for each in source.consignments.shipping if each.shipping_method), None)
@@ -209,8 +209,8 @@ def _updated(record: payloads.RawOrder) -> datetime:
     return max([_date(record.order.date_modified, "date_modified"), *refunds, *shipments])
 
 
-def _line_item(line: payloads.Line, source: payloads.Order) -> LineItem:
-    total, tax, discount = _amount(line.total_ex_tax), _amount(line.total_tax), _line_discount(line, source)
+def _line_item(line: payloads.Line) -> LineItem:
+    total, tax, discount = _amount(line.total_ex_tax), _amount(line.total_tax), _line_discount(line)
     each = line.price_ex_tax
     exact = each is not None and _amount(each) * line.quantity == total
     return LineItem(
@@ -227,11 +227,13 @@ def _line_item(line: payloads.Line, source: payloads.Order) -> LineItem:
     )
 
 
-def _line_discount(line: payloads.Line, source: payloads.Order) -> Decimal:
-    """The line's discount without tax. Where prices include tax, so do `applied_discounts`."""
-    if source.is_tax_inclusive_pricing and line.discounted_total_inc_tax is not None:
-        return _total(line.total_ex_tax, line.total_tax) - _amount(line.discounted_total_inc_tax)
-    return _total(*(each.amount for each in line.applied_discounts if each.amount is not None))
+def _line_discount(line: payloads.Line) -> Decimal:
+    """The line's discount without tax: `applied_discounts` may include it, and what the line falls short of does not."""
+    stated = _total(*(each.amount for each in line.applied_discounts if each.amount is not None))
+    if line.discounted_total_inc_tax is None:
+        return stated
+    short = _total(line.total_ex_tax, line.total_tax) - _amount(line.discounted_total_inc_tax)
+    return short if 0 < short <= stated else stated
 
 
 def _extra_items(source: payloads.Order) -> list[LineItem]:
@@ -250,7 +252,7 @@ def _discount(source: payloads.Order, lines: dict[int, payloads.Line], shipping:
     include tax, those without are estimates, each wrong by a cent at most.
     """
     stated = _total(source.discount_amount, source.coupon_discount)
-    most = max(stated, _total(*(_line_discount(line, source) for line in lines.values())))
+    most = max(stated, _total(*(_line_discount(line) for line in lines.values())))
     goods = _total(*(line.total_ex_tax for line in lines.values()), *(fee.cost_ex_tax for fee in source.fees))
     charged = finite(source.total_inc_tax, "total_inc_tax") - finite(source.total_tax, "total_tax")
     short = _total(goods, source.wrapping_cost_ex_tax, shipping) - charged
