@@ -14,6 +14,7 @@ from unicart.api import (
     schedules,
     sync_jobs,
     webhooks,
+    writes,
 )
 from unicart.api.authentication import Authenticator
 from unicart.api.gateway import Gateway
@@ -24,6 +25,7 @@ from unicart.contract.errors import NotFound
 from unicart.settings import Settings
 from unicart.store.database import Database
 from unicart.store.secrets import Vault
+from unicart.sync.writes import Writer
 
 
 def create_app(database: Database, vault: Vault, settings: Settings) -> ASGIApp:
@@ -35,6 +37,7 @@ def create_app(database: Database, vault: Vault, settings: Settings) -> ASGIApp:
         page_tokens=PageTokens(vault.signing_key),
     )
     routes: list[BaseRoute] = [
+        *writes.routes(services, Writer(database, vault)),
         *records.routes(services),
         *schedules.routes(services),
         *sync_jobs.routes(services),

@@ -1,6 +1,7 @@
 """Reading the JSON objects that write routes take."""
 
 from collections.abc import Callable, Collection, Mapping
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -12,6 +13,8 @@ MAX_BODY = 1 << 20
 NULL_WORDS = ("", "none", "null")
 
 Fields = dict[str, Any]
+_objects = msgspec.json.Decoder(Fields, float_hook=Decimal)
+
 Reader = Callable[[Any], object]
 """What makes a value of a field; raises `ValueError` with what is wrong with it."""
 
@@ -26,7 +29,7 @@ async def read_object(request: Request, *, optional: bool = False) -> Fields:
     if optional and not body:
         return {}
     try:
-        return msgspec.json.decode(body, type=Fields)
+        return _objects.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise InvalidRequest("json", {"body": ["must be a JSON object"]}) from None
 

@@ -1,14 +1,17 @@
 """The errors of the API. Each owns its status and renders its own body.
 
 UnicartError
+├── KeyMisused            400
 ├── Unauthorized          401
 ├── Forbidden             403
 ├── NotFound              404
 ├── MethodNotAllowed      405
+├── WriteInProgress       409
 ├── InvalidRequest        422
 ├── RateLimited           429
 ├── NotImplementedHere    501
-└── Unavailable           503
+├── Unavailable           503
+└── IntegrationError      the platform's
 """
 
 from typing import Literal
@@ -47,6 +50,12 @@ class UnicartError(Exception):
         return {}
 
 
+class KeyMisused(UnicartError):
+    """An idempotency key that belongs to another request."""
+
+    status = 400
+
+
 class Unauthorized(UnicartError):
     """A missing or unknown API key or access token; the same for a token of another organization."""
 
@@ -83,6 +92,19 @@ class MethodNotAllowed(UnicartError):
 
     def headers(self) -> dict[str, str]:
         return {"allow": self.allowed}
+
+
+class WriteInProgress(UnicartError):
+    """A write with the same idempotency key is being worked on; ``retry_after`` is in seconds."""
+
+    status = 409
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+    def headers(self) -> dict[str, str]:
+        return {"retry-after": str(self.retry_after)}
 
 
 class InvalidRequest(UnicartError):
@@ -126,3 +148,17 @@ class Unavailable(UnicartError):
 
     def headers(self) -> dict[str, str]:
         return {"retry-after": "1"}
+
+
+class IntegrationError(UnicartError):
+    """The platform refused, failed or could not be reached; ``status`` has the class of its own."""
+
+    origin: Origin = "integration"
+
+    def __init__(self, status: int, message: str, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_after = retry_after
+
+    def headers(self) -> dict[str, str]:
+        return {} if self.retry_after is None else {"retry-after": str(self.retry_after)}

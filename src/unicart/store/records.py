@@ -294,6 +294,12 @@ async def one(database: Database, connection_key: int, resource: Resource, id: s
     return rows[0][0] if rows else None
 
 
+async def document_of(transaction: Transaction, connection_key: int, resource: Resource, id: str) -> bytes | None:
+    """The document of one record as this transaction has left it; null if there is none."""
+    stored = (await _stored(transaction, connection_key, resource, [id])).get(id)
+    return None if stored is None else stored.doc
+
+
 async def date_range(database: Database, connection_key: int, resource: Resource) -> tuple[int, int] | None:
     """The creation dates of the oldest and the newest record; null if there is none."""
     c = RECORDS[resource.name].c

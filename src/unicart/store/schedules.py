@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, case, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, and_, case, literal, or_, select, tuple_, update
 
 from unicart.contract.connections import JobStatus
 from unicart.store.database import Database
@@ -112,7 +112,12 @@ async def force(database: Database, connection_key: int, functions: Collection[s
     async with database.write() as transaction:
         rows = await transaction.execute(
             update(schedules)
-            .where(_c.connection_key == connection_key, _c.function.in_(functions), ~running.exists())
+            .where(
+                _c.connection_key == connection_key,
+                _c.function.in_(functions),
+                ~running.exists(),
+                ~_disabled().exists(),
+            )
             .values(due=now, forced=True)
             .returning(_c.function)
         )
@@ -120,12 +125,22 @@ async def force(database: Database, connection_key: int, functions: Collection[s
 
 
 def _runnable(now: int) -> ColumnElement[bool]:
-    """Due, not paused unless forced, and with no on-demand sync of the function open."""
+    """Due, not paused unless forced, not disabled, and with no on-demand sync of the function open."""
     c = sync_jobs.c
     job = select(c.id).where(
         c.connection_key == _c.connection_key, c.function == _c.function, c.status == JobStatus.OPEN.value
     )
-    return and_(_c.due <= now, or_(_c.paused.is_(False), _c.forced), ~job.exists())
+    wanted = and_(_c.due <= now, or_(_c.paused.is_(False), _c.forced))
+    return and_(wanted, ~_disabled().exists(), ~job.exists())
+
+
+def _disabled() -> Select[Any]:
+    """The connection of a schedule, if it has the function disabled."""
+    c = connections.c
+    name = literal(",") + _c.function + ","
+    return select(c.connection_key).where(
+        c.connection_key == _c.connection_key, c.disabled_functions != "", c.disabled_functions.contains(name)
+    )
 
 
 async def claim(database: Database, now: int, limit: int, hold: int) -> list[Claim]:

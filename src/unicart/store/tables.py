@@ -62,6 +62,7 @@ connections = Table(
     Column("created", BigInteger, nullable=False),
     Column("history_days", Integer),
     Column("subscription", LargeBinary),
+    Column("disabled_functions", Text, nullable=False, server_default=""),
     Index("ix_connections_organization", "organization_id", "id"),
     sqlite_autoincrement=True,
 )
@@ -194,6 +195,35 @@ inbox = Table(
     Index("ix_inbox_due", "due", "id"),
     Index("ix_inbox_connection", "connection_key", "id"),
     sqlite_autoincrement=True,
+)
+
+writes = Table(
+    "writes",
+    metadata,
+    _connection_key(),
+    Column("key", Name, nullable=False),
+    Column("fingerprint", Name, nullable=False),
+    Column("reference", Name, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("owner", Text),
+    Column("lease_until", BigInteger, nullable=False),
+    Column("sent", BigInteger),
+    Column("before", LargeBinary),
+    Column("done", Integer, nullable=False),
+    Column("answer", LargeBinary),
+    PrimaryKeyConstraint("connection_key", "key"),
+    Index("ix_writes_created", "created"),
+)
+
+connector_state = Table(
+    "connector_state",
+    metadata,
+    _connection_key(),
+    Column("key", Name, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("value", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("connection_key", "key"),
+    Index("ix_connector_state_version", "connection_key", "version"),
 )
 
 record_tags = Table(

@@ -3,7 +3,7 @@
 import hmac
 import time
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -52,6 +52,12 @@ class Connection(msgspec.Struct, frozen=True):
     private_network: bool
     created: int
     history_days: int | None = None
+    disabled_functions: str = ""
+
+    @property
+    def disabled(self) -> tuple[str, ...]:
+        """The functions that are neither synced nor written with this connection."""
+        return tuple(name for name in self.disabled_functions.split(",") if name)
 
 
 async def create_organization(database: Database, name: str) -> Organization:
@@ -176,6 +182,7 @@ COLUMNS = (
     _c.private_network,
     _c.created,
     _c.history_days,
+    _c.disabled_functions,
 )
 
 
@@ -255,6 +262,16 @@ async def write_subscription(database: Database, connection: Connection, subscri
     async with database.write() as transaction:
         await transaction.execute(
             connections.update().where(_c.connection_key == connection.key).values(subscription=subscription)
+        )
+
+
+async def disable_functions(database: Database, connection: Connection, names: Sequence[str]) -> None:
+    """Disable these functions of a connection, and enable all others."""
+    # Commas on both ends, so that SQL can look for one name.
+    text = f",{','.join(names)}," if names else ""
+    async with database.write() as transaction:
+        await transaction.execute(
+            connections.update().where(_c.connection_key == connection.key).values(disabled_functions=text)
         )
 
 

@@ -8,6 +8,7 @@ from unicart.connectors.kit import Account, Connector, Session
 from unicart.connectors.registry import connector
 from unicart.store.database import Database
 from unicart.store.secrets import Vault
+from unicart.store.state import State
 from unicart.store.tenants import Connection, change_credentials, read_credentials
 
 Open = Callable[[Database, Vault, Connection], AbstractAsyncContextManager[Connector]]
@@ -79,6 +80,7 @@ async def opened_connection(database: Database, vault: Vault, connection: Connec
     credentials = await read_credentials(database, vault, connection)
     async with opened(connection.integration_name, credentials, private_network=connection.private_network) as platform:
         platform.credential_store = _Stored(database, vault, connection)
+        platform.state = State(database, connection)
         yield platform
 
 

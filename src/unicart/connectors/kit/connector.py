@@ -131,6 +131,19 @@ class CredentialStore(Protocol):
         """Replace those that are named in ``changed``, durably."""
 
 
+class State(Protocol):
+    """Values that a connector keeps for its connection, beside the records."""
+
+    async def read(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """The values under these keys, those that there are."""
+
+    async def write(self, values: Mapping[str, bytes]) -> None:
+        """Put values under their keys, all or none of them."""
+
+    async def changed(self, prefix: str, after: int, limit: int) -> list[tuple[int, str, bytes]]:
+        """The next values under keys that begin with ``prefix`` and that changed behind version ``after``."""
+
+
 class Connector(ABC):
     """An adapter to one platform, made for one connection.
 
@@ -143,6 +156,7 @@ class Connector(ABC):
         self.credentials = credentials
         self.session = session
         self.credential_store: CredentialStore | None = None
+        self.state: State | None = None
 
     @classmethod
     def base_url(cls, credentials: Mapping[str, str]) -> str:
@@ -221,6 +235,9 @@ class Connector(ABC):
         amounts, of the request. Pure.
         """
         return None
+
+    async def ready(self) -> None:  # noqa: B027 - most sessions are ready as they are, or become so by a 401
+        """Make the session fit for any request, for passthrough: logged in, where a 401 does not do that by itself."""
 
     async def write_values(self, function: WriteFunction) -> Mapping[str, Sequence[str]]:
         """What this account takes in fields that are ``varying``, by name; warehouses are known without it."""

@@ -35,7 +35,10 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 MAX_BODY = 128 * 1024 * 1024
+MAX_PASSED = 10 * 1024 * 1024
 QUOTED_BODY = 300
+SHORTEST_SECRET = 12
+_NOT_PASSED = frozenset({"set-cookie", "content-encoding", "content-length", "transfer-encoding", "connection"})
 EPOCH_SECONDS = 1e9
 EPOCH_MILLISECONDS = 1e12
 
@@ -199,6 +202,51 @@ class Session:
                 refreshed = True
                 await self._renew(self.refresh, sent)
 
+    async def passthrough(
+        self, method: str, path: str, *, params: Mapping[str, Any], json: Any, headers: Mapping[str, str]
+    ) -> Reply:
+        """The platform's answer to a request of a client's own, whatever its status, without our secrets.
+
+        ``path`` is below the connection's base URL; redirects are not followed. ``headers`` win over the session's. An
+        answer 401 renews the login once.
+
+        Raises:
+            ConnectorError: there is no answer, or too large a one.
+        """
+        url = f"{self.base_url}{path if path.startswith('/') else f'/{path}'}"
+        sent = dict(self.headers)
+        response, body = await self._pass(method, url, params, json, headers)
+        if response.status_code == 401 and self.refresh is not None:
+            await self._renew(self.refresh, sent)
+            response, body = await self._pass(method, url, params, json, headers)
+        kept = {name: self._hidden(value) for name, value in response.headers.items() if name not in _NOT_PASSED}
+        return Reply(self._shown(url), response.status_code, httpx2.Headers(kept), self._hidden_bytes(body))
+
+    async def _pass(
+        self, method: str, url: str, params: Mapping[str, Any], json: Any, headers: Mapping[str, str]
+    ) -> tuple[httpx2.Response, bytes]:
+        try:
+            async with self.throttle as begun:
+                answer = await self._exchange(method, url, params, json, headers, True, MAX_PASSED)
+                self._heed(answer[0], begun)
+                return answer
+        except _Retryable as error:
+            raise error.error from error.__cause__
+
+    def _hidden(self, text: str) -> str:
+        """``text`` without the credentials, and without what the session logs in with."""
+        for value in self.headers.values():
+            for part in (value, value.rpartition(" ")[2]):
+                if len(part) >= SHORTEST_SECRET:
+                    text = text.replace(part, "***")
+        return self._redact(text)
+
+    def _hidden_bytes(self, body: bytes) -> bytes:
+        try:
+            return self._hidden(body.decode()).encode()
+        except UnicodeDecodeError:
+            return body
+
     async def close(self) -> None:
         """Close the connections."""
         if self._client is not None:
@@ -245,6 +293,28 @@ class Session:
         headers: Mapping[str, str] | None,
         once: bool,
     ) -> Reply:
+        shown = self._shown(url)
+        response, body = await self._exchange(method, url, params, json, headers, once)
+        log.debug("%s %s %s", method, shown, response.status_code)
+        self._heed(response, begun)
+        outcome = self._outcome(response.status_code)
+        if once and outcome is Outcome.RETRY:
+            raise OutcomeUnknown(f"{shown} answered {response.status_code}.", self._quoted(body), shown)
+        if outcome is not None:
+            self._raise(response, body, shown)
+        return Reply(shown, response.status_code, response.headers, body)
+
+    async def _exchange(
+        self,
+        method: str,
+        url: str,
+        params: Mapping[str, Any] | None,
+        json: Any,
+        headers: Mapping[str, str] | None,
+        once: bool,
+        most: int = MAX_BODY,
+    ) -> tuple[httpx2.Response, bytes]:
+        """What the platform answers, whatever its status."""
         self._check_url(url)
         shown = self._shown(url)
         content = None if json is None else msgspec.json.Encoder(decimal_format="number").encode(json)
@@ -260,7 +330,7 @@ class Session:
             async with self._open().stream(
                 method, url, params=params, content=content, headers=sent_headers
             ) as response:
-                body = await self._read(response, shown)
+                body = await self._read(response, shown, most)
         except targets.PrivateTarget as error:
             raise RequestRefused(
                 f"{error}, which this connection may not reach. "
@@ -284,14 +354,7 @@ class Session:
         except (httpx2.InvalidURL, httpx2.HTTPError) as error:
             reason = self._redact(str(error))
             raise BadAnswer(f"{shown} cannot be requested: {reason}", type(error).__name__, shown) from error
-        log.debug("%s %s %s", method, shown, response.status_code)
-        self._heed(response, begun)
-        outcome = self._outcome(response.status_code)
-        if once and outcome is Outcome.RETRY:
-            raise OutcomeUnknown(f"{shown} answered {response.status_code}.", self._quoted(body), shown)
-        if outcome is not None:
-            self._raise(response, body, shown)
-        return Reply(shown, response.status_code, response.headers, body)
+        return response, body
 
     def _heed(self, response: httpx2.Response, begun: float) -> None:
         """Slow down or hold on if the answer says so."""
@@ -313,12 +376,12 @@ class Session:
             return None
         return self.outcomes.get(status, Outcome.RETRY if status >= 500 else Outcome.REFUSED)
 
-    async def _read(self, response: httpx2.Response, shown: str) -> bytes:
+    async def _read(self, response: httpx2.Response, shown: str, most: int) -> bytes:
         parts, size = [], 0
         async for part in response.aiter_bytes():
             size += len(part)
-            if size > MAX_BODY:
-                raise BadAnswer(f"{shown} sent more than {MAX_BODY >> 20} MB.", url=shown)
+            if size > most:
+                raise BadAnswer(f"{shown} sent more than {most >> 20} MB.", url=shown)
             parts.append(part)
         return b"".join(parts)
 
