@@ -1,9 +1,12 @@
 """Walks and increments against a small Amazon whose records change while they are read, its limits, and its refusals."""
 
+import asyncio
 import json
 import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from heapq import heappop, heappush
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -41,6 +44,7 @@ class Copy:
         self.connector, self.function = connector, function
         self.records: dict[str, Any] = {}
         self.cursor: str | None = None
+        self.notice: str | None = None
 
     async def run(
         self, since: datetime | None = None, *, interrupted: bool = False, stop_after: int | None = None
@@ -58,11 +62,37 @@ class Copy:
         return came
 
     def take(self, page: RawPage) -> list[str]:
-        self.cursor = page.cursor
+        self.cursor, self.notice = page.cursor, page.notice
         found = [json.loads(raw) for raw in page.records]
         ids = [each.get("orderId") or each["sku"] for each in found]
         self.records.update(zip(ids, found, strict=True))
         return ids
+
+
+class Clock:
+    """A time that passes while two runs sleep, and fills the bucket that they share."""
+
+    def __init__(self, fake: FakeAmazon) -> None:
+        self.fake, self.now, self.runs = fake, 0.0, 2
+        self.asleep: list[tuple[float, float, asyncio.Event]] = []
+        fake.buckets["searchOrders"] = 1
+
+    async def sleep(self, seconds: float) -> None:
+        woken = asyncio.Event()
+        heappush(self.asleep, (self.now + seconds, random.random(), woken))
+        self.pass_time()
+        await woken.wait()
+
+    def end(self) -> None:
+        self.runs -= 1
+        self.pass_time()
+
+    def pass_time(self) -> None:
+        if len(self.asleep) == self.runs:
+            until, _, woken = heappop(self.asleep)
+            self.fake.buckets["searchOrders"] += (until - self.now) * 0.0056
+            self.now = until
+            woken.set()
 
 
 def states(orders: dict[str, Any]) -> dict[str, tuple[str, str]]:
@@ -230,7 +260,7 @@ class TestUsagePlans:
             assert await copy.run() == []
             assert (len(fake.requests), copy.cursor) == (asked, cursor)
             stood = read_cursor(copy.cursor or "", OrdersCursor)
-            long_ago = datetime.now(UTC) - timedelta(seconds=179)
+            long_ago = datetime.now(UTC) - timedelta(seconds=224)
             copy.cursor = write_cursor(msgspec.structs.replace(stood, asked=long_ago))
             assert await copy.run() == ["111-0000001-0000001"]
 
@@ -244,17 +274,45 @@ class TestUsagePlans:
 
             async def sleep(seconds: float) -> None:
                 slept.append(seconds)
-                if len(slept) % 4 == 0:
-                    fake.buckets["searchOrders"] = 1
+                if len(slept) % 8 == 0:
+                    fake.buckets["searchOrders"] = 2
 
             monkeypatch.setattr(connector, "_sleep", sleep)
             pages = [page async for page in connector.pull(Function.GET_ORDERS, Pull(since=since))]
             assert {json.loads(raw)["orderId"] for page in pages for raw in page.records} == set(fake.orders)
             assert max(slept) <= 45.0
-            assert sum(slept[:4]) == pytest.approx(1 / 0.0056)
+            assert sum(slept[:8]) == pytest.approx(2 / 0.0056)
             alive = [index for index, page in enumerate(pages) if not page.records]
             assert len(alive) == len(slept)
             assert all(pages[index].cursor == pages[index - 1].cursor for index in alive)
+
+    async def test_a_run_over_everything_leaves_requests_to_the_increments(self, small_pages: None) -> None:
+        async with fake_amazon(rates={"searchOrders": "0.0056"}) as (fake, connector):
+            busy(fake, 400, days=0.9)
+            follower, passing = Copy(connector), Copy(connector_of(fake.url))
+            await follower.run(since=fake.now - MINUTE)
+            clock = Clock(fake)
+            follower.connector._sleep = passing.connector._sleep = clock.sleep
+            ends = [clock.now]
+
+            async def increments() -> None:
+                await clock.sleep(100)
+                while not over.done():
+                    await follower.run()
+                    ends.append(clock.now)
+                    stood = read_cursor(follower.cursor or "", OrdersCursor)
+                    follower.cursor = write_cursor(msgspec.structs.replace(stood, asked=None))
+                    await clock.sleep(240)
+
+            over = asyncio.ensure_future(passing.run(since=fake.now - timedelta(hours=23)))
+            over.add_done_callback(lambda _: clock.end())
+            await increments()
+            await over
+            await passing.connector.session.close()
+            assert set(passing.records) == set(fake.orders)
+            assert len(ends) > 20
+            assert max(later - earlier for earlier, later in pairwise(ends)) < 3 * 240
+            assert clock.now < len(passing.records) / 15 * 5 * 180
 
     async def test_a_bucket_that_stays_empty_ends_the_run_and_says_when_to_come_back(
         self, monkeypatch: pytest.MonkeyPatch
@@ -367,6 +425,23 @@ class TestFetch:
             found = await connector.fetch(Function.GET_PRODUCTS, [*skus, "gone"])
             assert [json.loads(raw)["sku"] for raw in found] == skus
 
+    async def test_listings_of_other_marketplaces_are_left_out(self) -> None:
+        async with fake_amazon() as (fake, connector):
+            fake.offer("MUG")["summaries"] = []
+            assert await connector.fetch(Function.GET_PRODUCTS, ["MUG"]) == []
+
+    @pytest.mark.parametrize("marketplaces", [[US], [JP, US]])
+    async def test_orders_older_than_two_years_are_hidden(self, marketplaces: list[str]) -> None:
+        async with fake_amazon(marketplaces=marketplaces) as (_, connector):
+            oldest = await connector.oldest_visible(Function.GET_ORDERS)
+            assert oldest is not None
+            assert timedelta(days=700) < datetime.now(UTC) - oldest < timedelta(days=730)
+
+    async def test_japan_shows_orders_since_2016_and_listings_are_never_hidden(self) -> None:
+        async with fake_amazon(marketplaces=[JP]) as (_, connector):
+            assert await connector.oldest_visible(Function.GET_ORDERS) == datetime(2016, 1, 1, tzinfo=UTC)
+            assert await connector.oldest_visible(Function.GET_PRODUCTS) is None
+
 
 class TestAuthorization:
     async def test_check_names_the_seller(self) -> None:
@@ -429,6 +504,42 @@ class TestAuthorization:
                 assert isinstance(order, Order)
                 assert order.ship_to_address.full_name is None
                 assert order.total_price is not None
+            assert "Direct-to-Consumer Delivery" in (copy.notice or "")
+            await copy.run()
+            assert "Direct-to-Consumer Delivery" in (copy.notice or "")
+
+    async def test_the_notice_goes_once_an_address_comes(self) -> None:
+        async with fake_amazon(withheld={"restricted"}) as (fake, connector):
+            fake.place(1, fake.now - HOUR)
+            copy = Copy(connector)
+            await copy.run(since=fake.now - DAY)
+            fake.withheld.clear()
+            fake.tick(600)
+            await copy.run()
+            assert copy.notice is not None
+            fake.place(2)
+            fake.tick(600)
+            await copy.run()
+            assert copy.notice is None
+
+    async def test_one_order_without_its_address_is_no_missing_role(self) -> None:
+        async with fake_amazon() as (fake, connector):
+            fake.place(1, fake.now - HOUR)
+            fake.place(2, fake.now - HOUR, recipient={"deliveryAddress": {"city": "Springfield"}})
+            copy = Copy(connector)
+            await copy.run(since=fake.now - DAY)
+            assert copy.notice is None
+
+    @pytest.mark.parametrize(
+        "fields",
+        [{"fulfilled_by": "AMAZON"}, {"status": "SHIPPED"}, {"status": "PENDING"}, {"programs": ["IN_STORE_PICK_UP"]}],
+    )
+    async def test_orders_that_nobody_has_to_send_need_no_address(self, fields: dict[str, Any]) -> None:
+        async with fake_amazon(withheld={"restricted"}) as (fake, connector):
+            fake.place(1, fake.now - HOUR, **fields)
+            copy = Copy(connector)
+            await copy.run(since=fake.now - DAY)
+            assert copy.notice is None
 
     async def test_a_refused_role_costs_one_request_a_day(self) -> None:
         async with fake_amazon(withheld={"restricted"}, strict=True) as (fake, connector):

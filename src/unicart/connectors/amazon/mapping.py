@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from unicart.connectors.amazon import payloads
-from unicart.connectors.kit import UnmappableRecord, per_unit
+from unicart.connectors.kit import UnmappableRecord, finite, format_utc, per_unit
 from unicart.contract.common import Address
 from unicart.contract.orders import (
     LineItem,
@@ -33,6 +33,8 @@ STATUSES = {
     "CANCELLED": OrderStatus.CANCELLED,
     "UNFULFILLABLE": OrderStatus.EXCEPTION,
 }
+TO_BE_SHIPPED = ("UNSHIPPED", "PARTIALLY_SHIPPED")
+PICKED_UP = "IN_STORE_PICK_UP"
 PACKAGE_STATUSES = {
     "PENDING": ShipmentStatus.OPEN,
     "IN_TRANSIT": ShipmentStatus.SHIPPED,
@@ -155,6 +157,23 @@ def products(raw: bytes) -> list[Product]:
             },
         )
     ]
+
+
+def has_address(raw: bytes) -> bool | None:
+    """Whether an order tells where the merchant is to send it; null if it need not.
+
+    Without the role for addresses Amazon still sends city, region and country.
+    """
+    try:
+        source = _orders.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    fulfillment, address = source.fulfillment, source.recipient.delivery_address if source.recipient else None
+    if fulfillment is None or fulfillment.fulfilled_by != "MERCHANT" or PICKED_UP in (source.programs or []):
+        return None
+    if address and (address.name or address.address_line1 or address.postal_code):
+        return True
+    return False if fulfillment.fulfillment_status in TO_BE_SHIPPED else None
 
 
 def _total(source: payloads.Order) -> Decimal | None:
@@ -425,10 +444,8 @@ def _parent(source: payloads.Listing) -> str:
 
 
 def _amount(money: payloads.Money, field: str) -> Decimal:
-    if not money.amount.is_finite():
-        raise UnmappableRecord(f"{field}: {money.amount} is not a number")
-    return money.amount
+    return finite(money.amount, field)
 
 
 def _text(moment: datetime | None) -> str | None:
-    return moment.isoformat().replace("+00:00", "Z") if moment is not None else None
+    return format_utc(moment, "seconds") if moment is not None else None
