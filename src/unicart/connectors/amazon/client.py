@@ -83,7 +83,7 @@ ORDERS_PAGE = 100
 LISTINGS_PAGE = 20
 OPEN_DATA = ("PROCEEDS", "EXPENSE", "PROMOTION", "CANCELLATION", "FULFILLMENT", "PACKAGES", "FULFILLMENT_ORDERS")
 RESTRICTED_DATA = ("BUYER", "RECIPIENT", "TAX", "PAYMENT")
-LISTING_DATA = "summaries,offers,fulfillmentAvailability,relationships"
+LISTING_DATA = "summaries,attributes,offers,fulfillmentAvailability,relationships"
 
 BEGINNING = datetime(2016, 1, 1, tzinfo=UTC)
 """Amazon shows orders of the last two years, in Japan, Australia and Singapore since 2016."""

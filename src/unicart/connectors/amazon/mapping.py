@@ -18,7 +18,7 @@ from unicart.contract.orders import (
     ShipmentLineItem,
     ShipmentStatus,
 )
-from unicart.contract.products import Product
+from unicart.contract.products import Measurements, Product
 
 _orders = msgspec.json.Decoder(payloads.Order)
 _listings = msgspec.json.Decoder(payloads.Listing)
@@ -43,6 +43,9 @@ PACKAGE_STATUSES = {
     "CANCELLED": ShipmentStatus.CANCELLED,
     "UNDELIVERABLE": ShipmentStatus.EXCEPTION,
 }
+BARCODES = ("gtin", "ean", "upc")
+LENGTHS = {"centimeters": "cm", "inches": "in"}
+WEIGHTS = {"grams": "g", "kilograms": "kg", "ounces": "oz", "pounds": "lb"}
 CURRENCIES = {
     "A2EUQ1WTGCTBG2": "CAD",
     "ATVPDKIKX0DER": "USD",
@@ -142,6 +145,8 @@ def products(raw: bytes) -> list[Product]:
             image_url=(summary.main_image.link if summary.main_image else None) or None,
             price=_amount(offer.price, "offers.price") if offer else None,
             inventory=sum(stock.values()) if stock else None,
+            gtin=_gtin(source.attributes, summary.marketplace_id),
+            measurements=_measurements(source.attributes, summary.marketplace_id),
             additional_fields={
                 "asin": summary.asin,
                 "fn_sku": summary.fn_sku,
@@ -441,6 +446,33 @@ def _parent(source: payloads.Listing) -> str:
     """The SKU of the variation's parent; a listing without one is its own."""
     related = [each for outer in source.relationships or [] for each in outer.relationships if each.type == "VARIATION"]
     return next((sku for each in related for sku in each.parent_skus or [] if sku), source.sku)
+
+
+def _gtin(attributes: payloads.Attributes | None, marketplace: str) -> str | None:
+    known = attributes.externally_assigned_product_identifier if attributes else []
+    found = (each.value for each in known if each.marketplace_id == marketplace and each.type in BARCODES)
+    return next((value for value in found if value), None)
+
+
+def _measurements(attributes: payloads.Attributes | None, marketplace: str) -> Measurements:
+    """Those of the packed product, in units that a record may have."""
+    attributes = attributes or payloads.Attributes()
+    sizes = (each for each in attributes.item_package_dimensions if each.marketplace_id == marketplace)
+    weights = (each for each in attributes.item_package_weight if each.marketplace_id == marketplace)
+    size, weight = next(sizes, payloads.Size()), next(weights, payloads.Weight())
+    sides = [each or payloads.Length() for each in (size.length, size.width, size.height)]
+    units = {LENGTHS.get(each.unit or "") for each in sides if each.value is not None}
+    unit = units.pop() if len(units) == 1 else None
+    length, width, height = [each.value if unit else None for each in sides]
+    weight_unit = WEIGHTS.get(weight.unit or "") if weight.value is not None else None
+    return Measurements(
+        length=length,
+        width=width,
+        height=height,
+        unit=unit,
+        weight=weight.value if weight_unit else None,
+        weight_unit=weight_unit,
+    )
 
 
 def _amount(money: payloads.Money, field: str) -> Decimal:
