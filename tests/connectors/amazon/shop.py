@@ -36,7 +36,8 @@ REVOKED = DENIED | {"details": "The access token you provided is revoked, malfor
 
 @dataclass
 class FakeAmazon:
-    """``now`` is its clock. ``arranged`` is the order of its results: ``ascending``, ``descending`` or ``shuffled``.
+    """``now`` is its clock. ``arranged`` is the order of its results: ``ascending``, ``descending``, ``shuffled``, or
+    by date of creation whatever is searched for: ``created``.
 
     ``rates`` and ``buckets`` are the usage plans by operation; without a bucket there is no limit. ``withheld`` are the roles that
     the application lacks: ``restricted`` (silently, or with 403 if ``strict``), or an operation.
@@ -201,6 +202,8 @@ class FakeAmazon:
 
     def _arranged(self, rows: list[Any]) -> list[Any]:
         rows = sorted(rows, key=lambda row: row[:2], reverse=self.arranged == "descending")
+        if self.arranged == "created":
+            rows.sort(key=lambda row: _at(row[-1], "createdTime"))
         if self.arranged == "shuffled":
             random.Random(7).shuffle(rows)
         return rows

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from connectors.amazon.builders import DE, JP, US
+from connectors.amazon.builders import DE, JP, US, text
 from connectors.amazon.shop import FakeAmazon, connector_of, fake_amazon
 from connectors.kit.server import FOREVER, ScriptedServer, answer, scripted_server
 from unicart.connectors.amazon import client
@@ -160,6 +160,14 @@ class TestOrders:
             assert sorted(await Copy(connector).run(since=fake.now - DAY)) == sorted(fake.orders)
             assert any("paginationToken" in given for given in fake.asked("searchOrders"))
 
+    async def test_orders_that_amazon_sorts_by_creation_all_come(self) -> None:
+        async with fake_amazon(arranged="created") as (fake, connector):
+            for number in range(60):
+                made = fake.place(number, fake.now - 20 * HOUR + number * MINUTE)
+                if number < 15:
+                    made["lastUpdatedTime"] = text(fake.now - 10 * HOUR + number * MINUTE)
+            assert set(await Copy(connector).run(since=fake.now - DAY)) == set(fake.orders)
+
     async def test_orders_of_one_moment_come_by_token_and_a_dead_token_is_replaced(self) -> None:
         async with fake_amazon() as (fake, connector):
             for number in range(50):
@@ -169,6 +177,23 @@ class TestOrders:
             fake.tokens.clear()
             await copy.run(since=fake.now - DAY, interrupted=True)
             assert set(copy.records) == set(fake.orders)
+
+    async def test_what_changes_behind_a_token_does_not_move_where_increments_begin(self) -> None:
+        async with fake_amazon() as (fake, connector):
+            for number in range(50):
+                fake.place(number, fake.now - HOUR)
+            looked_up_to = fake.now - 2 * MINUTE
+
+            def change() -> None:
+                if len(fake.asked("searchOrders")) == 2:
+                    fake.change(fake.orders["111-0000049-0000049"])
+                    fake.tick(600)
+
+            fake.after_request = change
+            copy = Copy(connector)
+            await copy.run(since=fake.now - DAY)
+            assert copy.records["111-0000049-0000049"]["fulfillment"]["fulfillmentStatus"] == "SHIPPED"
+            assert read_cursor(copy.cursor or "", OrdersCursor).reached == looked_up_to
 
     async def test_an_increment_brings_what_changed_and_a_quiet_one_is_one_search(self) -> None:
         async with fake_amazon() as (fake, connector):

@@ -17,6 +17,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from itertools import pairwise
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -196,7 +197,7 @@ class _Seller(msgspec.Struct):
 
 
 class _Page(msgspec.Struct):
-    """``next`` is what is left of the walk; ``bound`` the date up to which this request has looked, if Amazon said."""
+    """``next`` is what is left of the walk; ``bound`` the date up to which its search looks."""
 
     records: list[bytes]
     dates: list[datetime]
@@ -316,10 +317,13 @@ class AmazonConnector(Connector):
         reply = await self._including(ORDERS, SEARCH_ORDERS, {**where, "maxResultsPerPage": ORDERS_PAGE}, walk.token)
         answer = self.session.decode(reply, _Orders)
         stamps = [_stamp(raw, OrderStamp) for raw in answer.orders]
-        dates = [each.created_time if date == "created" else each.last_updated_time for each in stamps]
-        left = _left(walk, dates, answer.pagination, TELLING)
-        # A token goes on with the search as it was when it began, whatever date comes with it.
-        bound = answer.last_updated_before if walk.token is None else None
+        created = [each.created_time for each in stamps]
+        dates = created if date == "created" else [each.last_updated_time for each in stamps]
+        # A page that is in order of creation as well does not tell by which date Amazon sorts.
+        tells = dates == created or not (_rises(created) or _rises(created[::-1]))
+        left = _left(walk, dates if tells else [], answer.pagination, TELLING)
+        # A token goes on with the search as it was when it began, whatever dates come with it.
+        bound = answer.last_updated_before or max(dates, default=None) if walk.token is None else None
         return _Page([bytes(raw) for raw in answer.orders], dates, left, bound)
 
     async def _order(self, id: str) -> bytes | None:
@@ -480,7 +484,7 @@ def _beginning(pull: Pull) -> OrdersCursor:
 
 def _behind(cursor: OrdersCursor, page: _Page, rate: Decimal, refused: datetime | None) -> OrdersCursor:
     """The cursor behind a page: in the same walk, in the next slice of a first run, or at the end of the run."""
-    bound = max([cursor.bound or cursor.reached, page.bound or cursor.reached, *page.dates])
+    bound = max(cursor.bound or cursor.reached, page.bound or cursor.reached)
     withheld = refused is None and _withheld(page.records, cursor.withheld)
     replace = msgspec.structs.replace
     cursor = replace(
@@ -522,11 +526,15 @@ def _left(walk: Walk, dates: Sequence[datetime], pagination: _Pagination | None,
     if not token:
         return None
     if len(set(dates)) >= telling:
-        if list(dates) == sorted(dates):
+        if _rises(dates):
             return Walk(dates[-1], walk.before)
-        if list(dates) == sorted(dates, reverse=True):
+        if _rises(dates[::-1]):
             return Walk(walk.after, dates[-1])
     return Walk(walk.after, walk.before, token)
+
+
+def _rises(dates: Sequence[datetime]) -> bool:
+    return all(earlier <= later for earlier, later in pairwise(dates))
 
 
 def _with(where: Mapping[str, Any], data: Sequence[str]) -> dict[str, Any]:
