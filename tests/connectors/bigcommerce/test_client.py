@@ -308,6 +308,18 @@ async def test_products_come_with_their_stock_and_again_when_it_changes(shop: Fa
     assert ids(again) == []
 
 
+async def test_stock_of_disabled_locations_is_not_for_sale(shop: FakeBigCommerce) -> None:
+    for number in (5, 6, 7):
+        shop.stock_up(number)["variants"][0]["inventory_level"] = 9
+    shop.stock[5, 1005] = records.stock(5, 1005, {1: 9, 2: 3}, disabled=(1,))
+    shop.stock[6, 1006] = records.stock(6, 1006, {1: 9}, disabled=(1,))
+    shop.stock[7, 1007] = records.stock(7, 1007, {})
+    async with connected(shop) as connector:
+        (page, _) = await pages(connector, PRODUCTS)
+    variants = [BigCommerceConnector.map(PRODUCTS, raw)[1] for raw in page.records]
+    assert [getattr(each, "inventory", None) for each in variants] == [3, 0, 9]
+
+
 async def test_stock_that_changes_during_a_run_comes_in_the_next(shop: FakeBigCommerce) -> None:
     for number in range(1, 151):
         shop.stock_up(number, START + timedelta(minutes=number))

@@ -93,10 +93,46 @@ def test_an_order_with_tax_in_its_prices_has_its_discounts_without_tax() -> None
     assert order.additional_fields["prices_include_tax"] is True
 
 
+def test_discounts_that_include_tax_although_prices_do_not_are_taken_without_it() -> None:
+    totals = {"total_inc_tax": "97.2000", "total_ex_tax": "90.0000", "total_tax": "7.2000"}
+    order = mapped(simple(line(1, "100", tax="8"), discount_amount="5.4000", coupon_discount="5.4000", **totals))
+    assert unreconciled(order) == 0
+    assert (order.total_discount, order.total_price) == (Decimal(10), Decimal("97.2"))
+    assert order.additional_fields["discount_amount"] == Decimal("5.4")
+
+
+@pytest.mark.parametrize("inclusive", [False, True])
+@pytest.mark.parametrize("total", ["40.0000", "140.0000"])
+def test_a_total_that_was_set_by_hand_is_no_discount(inclusive: bool, total: str) -> None:
+    totals = {"total_inc_tax": total, "total_ex_tax": total, "is_tax_inclusive_pricing": inclusive}
+    order = mapped(simple(line(1, "100"), discount_amount="5.0000", **totals))
+    assert (order.total_discount, order.total_price) == (Decimal(5), Decimal(total))
+
+
+def test_an_estimate_of_the_prices_without_tax_may_be_wrong_by_a_cent() -> None:
+    totals = {"total_inc_tax": "29.9700", "total_ex_tax": "24.9700", "total_tax": "5.0000"}
+    order = mapped(simple(line(1, "8.3250", 3, tax="1.6650"), is_tax_inclusive_pricing=True, **totals))
+    assert unreconciled(order) == 0
+    assert order.total_discount == Decimal("0.005")
+
+
 def test_discounts_of_lines_are_kept_as_they_were_applied() -> None:
     goods = line(1, "10", 3, applied_discounts=[records.discount("1", "A"), records.discount("2.5")])
     (item,) = mapped(simple(goods, coupons="3.5")).line_items
     assert (item.total_discount, item.discount) == (Decimal("3.5"), Decimal("1.166667"))
+
+
+@pytest.mark.parametrize(
+    ("paid", "inclusive", "kept"),
+    [("97.2", False, "10"), ("97.2", True, "10"), ("0", True, "10.8"), ("0", False, "10.8"), (None, False, "10.8")],
+)
+def test_a_discount_of_a_line_is_without_tax_where_what_was_paid_is_known(
+    paid: str | None, inclusive: bool, kept: str
+) -> None:
+    goods = line(1, "100", total_tax="7.2000", applied_discounts=[records.discount("10.8")])
+    goods["discounted_total_inc_tax"] = paid
+    (item,) = mapped(simple(goods, is_tax_inclusive_pricing=inclusive)).line_items
+    assert item.total_discount == Decimal(kept)
 
 
 def test_store_credit_and_gift_certificates_pay_and_lower_no_total() -> None:
@@ -109,12 +145,11 @@ def test_store_credit_and_gift_certificates_pay_and_lower_no_total() -> None:
 
 @pytest.mark.parametrize(("currency", "price"), [("JPY", "1999"), ("KWD", "12.345"), ("USD", "13.49")])
 def test_amounts_are_what_bigcommerce_wrote_in_the_currency_that_is_paid(currency: str, price: str) -> None:
-    order = mapped(
-        simple(line(1, price), currency_code="EUR", currency_exchange_rate="0.9000000000", currency=currency)
-    )
-    order = mapped(simple(line(1, price), currency=currency) | {"currency_code": "EUR"})
+    order = mapped(simple(line(1, price, 3), currency=currency) | {"currency_code": "EUR"})
     assert order.invoice_currency_code == currency
-    assert str(order.total_price) == f"{Decimal(price):.4f}"
+    assert str(order.total_price) == f"{Decimal(price) * 3:.4f}"
+    assert str(order.line_items[0].unit_price) == f"{Decimal(price):.4f}"
+    assert unreconciled(order) == 0
     assert order.additional_fields["display_currency_code"] == "EUR"
 
 
@@ -216,7 +251,9 @@ def test_what_is_collected_names_the_location_and_has_no_address() -> None:
     }
     order = mapped(simple(goods, parts=consignments(pickups=[pickup]), status_id=8))
     (group,) = order.shipping_groups
-    assert (group.shipping_group_id, group.warehouse_id) == ("pickup-9", "3")
+    assert (group.shipping_group_id, group.warehouse_id, group.status) == ("pickup-9", "3", ShipmentStatus.OPEN)
+    (collected,) = mapped(simple(goods, parts=consignments(pickups=[pickup]), status_id=10)).shipping_groups
+    assert collected.status is ShipmentStatus.DELIVERED
     assert order.ship_to_address == Address()
     assert order.requested_shipping_method is None
     assert order.additional_fields["pickup_methods"] == {"pickup-9": "Counter"}
@@ -252,9 +289,38 @@ def test_a_total_that_cannot_be_divided_exactly_is_kept_exactly_in_the_order() -
     assert item.unit_price == Decimal("3.333333")
 
 
-def test_a_cancelled_order_has_cancelled_groups() -> None:
-    (group,) = mapped(simple(status_id=5)).shipping_groups
+@pytest.mark.parametrize("status_id", [4, 5, 6])
+def test_an_order_that_is_cancelled_or_refunded_unshipped_has_cancelled_groups(status_id: int) -> None:
+    (group,) = mapped(simple(status_id=status_id)).shipping_groups
     assert group.status is ShipmentStatus.CANCELLED
+
+
+@pytest.mark.parametrize(("word", "status_id"), [("captured", 11), ("pending", 7), ("refunded", 4), ("", 1)])
+def test_the_payment_status_is_told_in_the_words_of_bigcommerce(word: str, status_id: int) -> None:
+    order = mapped(simple(status_id=status_id, payment_status=word))
+    assert order.additional_fields["payment_status"] == (word or None)
+
+
+def test_an_order_that_is_refunded_whole_keeps_what_was_sold() -> None:
+    paid_back = records.refund(1, 100, AT + timedelta(days=1), 27.06, [records.refunded_line(1, 2, 25)])
+    lines = line(1, "12.5", 2, tax="1.03")
+    order = mapped(simple(lines, status_id=4, payment_status="refunded"), refunds=[paid_back])
+    assert unreconciled(order) == 0
+    assert order.status is OrderStatus.CANCELLED
+    assert (order.total_price, order.additional_fields["total_refunded"]) == (Decimal("27.06"), Decimal("27.06"))
+    assert [(item.line_item_id, item.quantity) for item in order.line_items] == [("1", 2)]
+    (refund,) = refunds_of(order)
+    assert [(part.line_item_id, part.quantity, part.amount) for part in refund.line_items] == [("1", 2, Decimal(25))]
+
+
+def test_an_order_without_addresses_has_empty_ones() -> None:
+    order = mapped(simple(parts=consignments(), billing_address=None), products=[line(1)])
+    assert (order.ship_to_address, order.bill_to_address, order.shipping_groups) == (Address(), Address(), [])
+
+
+def test_a_line_keeps_the_ids_of_a_product_that_was_deleted_since() -> None:
+    (item,) = mapped(simple(line(1, product=404, variant=0, sku=""))).line_items
+    assert (item.product_id, item.parent_product_id, item.product_sku) == ("404", "404", None)
 
 
 def test_an_order_links_to_its_page_in_the_control_panel() -> None:
@@ -283,7 +349,7 @@ def test_addresses_prefer_codes_of_countries_and_leave_out_what_is_empty() -> No
     [
         ({"date_created": "yesterday"}, "date_created"),
         ({"date_created": ""}, "date_created"),
-        ({"total_inc_tax": "NaN"}, "total_price"),
+        ({"total_inc_tax": "NaN"}, "total_inc_tax"),
         ({"discount_amount": "Infinity"}, "Infinity"),
         ({"total_tax": None}, "total_tax"),
         ({"consignments": {"url": "", "resource": "/orders/1/consignments"}}, "shipping"),
@@ -309,7 +375,10 @@ def test_a_product_becomes_its_parent_and_its_variants() -> None:
         records.product(77, AT, variants, categories=[23, 24]),
         levels={"109": {"1": 5, "2": -1}},
         category_names={"23": "Bäder"},
+        store_hash="abc123",
     )
+    page = "https://store-abc123.mybigcommerce.com/manage/products/edit/77"
+    assert [each.external_system_url for each in (parent, small, medium)] == [page] * 3
     assert (parent.id, parent.parent_product_id, parent.sku, parent.inventory) == ("77", "77", "SKU-77", None)
     assert (small.id, small.parent_product_id, small.name) == ("77-109", "77", "Product 77 S Rot")
     assert (small.sku, small.gtin, str(small.price), str(small.unit_cost)) == (
@@ -338,6 +407,12 @@ def test_stock_without_locations_is_that_of_the_catalog(
     made = records.product(77, AT, [records.variant(109, 77)], inventory_tracking=tracking, inventory_level=8)
     parent, variant = product_records(made)
     assert (parent.inventory, variant.inventory) == (parent_stock, variant_stock)
+
+
+def test_a_variant_whose_locations_are_all_disabled_has_nothing_to_sell() -> None:
+    made = records.product(77, AT, [records.variant(109, 77, inventory_level=8)])
+    _, variant = product_records(made, levels={"109": {}})
+    assert (variant.inventory, variant.inventory_by_warehouse_id) == (0, {})
 
 
 def test_stock_that_variants_share_is_the_parents() -> None:

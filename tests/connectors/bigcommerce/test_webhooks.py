@@ -59,7 +59,12 @@ def test_any_other_is_refused(subscription: dict[str, str], headers: dict[str, s
             [(ORDERS, "250")],
         ),
         ("store/order/refund/created", {"type": "order", "id": 250, "refund": {"refund_id": 3}}, [(ORDERS, "250")]),
-        ("store/order/metafield/created", {"type": "order_metafield", "id": 9}, []),
+        (
+            "store/order/transaction/updated",
+            {"type": "transaction", "order_id": "250", "transaction_id": "17", "transaction_type": "capture"},
+            [(ORDERS, "250")],
+        ),
+        ("store/order/metafield/created", {"metafield_id": 9, "resource_id": "250"}, []),
         ("store/shipment/created", {"type": "shipment", "id": 12, "orderId": 251}, [(ORDERS, "251")]),
         ("store/product/updated", {"type": "product", "id": 205}, [(PRODUCTS, "205")]),
         (
@@ -67,7 +72,7 @@ def test_any_other_is_refused(subscription: dict[str, str], headers: dict[str, s
             {"type": "product", "id": 167, "inventory": {"product_id": 167, "method": "absolute", "value": 5}},
             [(PRODUCTS, "167")],
         ),
-        ("store/product/metafield/created", {"type": "product_metafield", "id": 9}, []),
+        ("store/product/metafield/created", {"metafield_id": 9, "resource_id": "205", "resource_type": "product"}, []),
         (
             "store/sku/updated",
             {"type": "sku", "id": 461, "sku": {"product_id": 206, "variant_id": 509}},
@@ -85,6 +90,11 @@ def test_any_other_is_refused(subscription: dict[str, str], headers: dict[str, s
         ),
         (
             "store/channel/*/inventory/product/stock_changed",
+            {"variant_id": 127, "product_id": 113, "location_id": 2},
+            [(PRODUCTS, "113")],
+        ),
+        (
+            "store/channel/*/inventory/product/settings_changed",
             {"variant_id": 127, "product_id": 113, "location_id": 2},
             [(PRODUCTS, "113")],
         ),

@@ -525,7 +525,8 @@ class BigCommerceConnector(Connector):
     async def _with_levels(self, rows: Sequence[_Row], levels: Levels) -> list[bytes]:
         if not rows:
             return []
-        shared = {**await self._units(), "category_names": await self._names(rows)}
+        units, names = await self._units(), await self._names(rows)
+        shared = {"store_hash": self.credentials["store_hash"], **units, "category_names": names}
         parts = {name: msgspec.json.encode(part) for name, part in shared.items()}
         return [
             _wrapped(row, {**parts, "levels": msgspec.json.encode(levels.of(row.id)), "product": row.raw})
@@ -557,7 +558,8 @@ class BigCommerceConnector(Connector):
                 str(each.location_id): each.available_to_sell for each in item.locations if each.location_enabled
             }
             of_product = levels.by_product.setdefault(item.identity.product_id, {})
-            of_product[str(item.identity.variant_id)] = of_variant
+            if item.locations:
+                of_product[str(item.identity.variant_id)] = of_variant
         return levels
 
     async def _locations(self, pull: Pull) -> AsyncIterator[RawPage]:

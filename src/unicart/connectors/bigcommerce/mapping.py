@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from unicart.connectors.bigcommerce import payloads
-from unicart.connectors.kit import UnmappableRecord, parse_utc, per_unit
+from unicart.connectors.kit import UnmappableRecord, finite, parse_utc, per_unit
 from unicart.contract.common import Address
 from unicart.contract.orders import (
     LineItem,
@@ -32,6 +32,7 @@ _products = msgspec.json.Decoder(payloads.RawProduct)
 _locations = msgspec.json.Decoder(payloads.Location)
 
 _STORE = re.compile(r"/stores/([A-Za-z0-9]+)/")
+CENT = Decimal("0.01")
 
 INCOMPLETE = 0
 REFUNDED = 4
@@ -73,15 +74,16 @@ def order(raw: bytes) -> Order:
     source = record.order
     lines = _lines(record)
     refunds = [refund for refund in (_refund(each, lines) for each in record.refunds) if refund is not None]
-    items = [*(_line_item(line, source) for line in lines.values()), *_extra_items(source)]
+    items = [*(_line_item(line) for line in lines.values()), *_extra_items(source)]
     shipping = _total(source.shipping_cost_ex_tax, source.handling_cost_ex_tax)
+    status = _status(source)
     method = next((each.shipping_method for each in source.consignments.shipping if each.shipping_method), None)
     return Order(
         id=str(source.id),
         order_number=str(source.id),
         created_date=_date(source.date_created, "date_created"),
         updated_date=_updated(record),
-        status=_status(source, lines),
+        status=status,
         raw_status=source.status or str(source.status_id),
         requested_shipping_method=method,
         shipping_method_name=method,
@@ -93,9 +95,9 @@ def order(raw: bytes) -> Order:
         ship_to_address=_ship_to(source),
         bill_to_address=_address(source.billing_address),
         line_items=items,
-        shipping_groups=_shipping_groups(source),
+        shipping_groups=_shipping_groups(source, status),
         shipments=[_shipment(each, source, lines) for each in record.shipments],
-        external_system_url=_control_panel(source),
+        external_system_url=_control_panel(_store_hash(source), f"orders/{source.id}"),
         additional_fields=_additional_fields(record, lines, refunds),
     )
 
@@ -190,7 +192,7 @@ def _lines(record: payloads.RawOrder) -> dict[int, payloads.Line]:
     return {line.id: line for line in listed}
 
 
-def _status(source: payloads.Order, lines: dict[int, payloads.Line]) -> OrderStatus:
+def _status(source: payloads.Order) -> OrderStatus:
     if source.status_id not in (REFUNDED, PARTIALLY_REFUNDED):
         return STATUSES.get(source.status_id, OrderStatus.OTHER)
     if source.items_shipped and source.items_shipped >= source.items_total:
@@ -207,8 +209,8 @@ def _updated(record: payloads.RawOrder) -> datetime:
     return max([_date(record.order.date_modified, "date_modified"), *refunds, *shipments])
 
 
-def _line_item(line: payloads.Line, source: payloads.Order) -> LineItem:
-    total, tax, discount = _amount(line.total_ex_tax), _amount(line.total_tax), _line_discount(line, source)
+def _line_item(line: payloads.Line) -> LineItem:
+    total, tax, discount = _amount(line.total_ex_tax), _amount(line.total_tax), _line_discount(line)
     each = line.price_ex_tax
     exact = each is not None and _amount(each) * line.quantity == total
     return LineItem(
@@ -225,11 +227,13 @@ def _line_item(line: payloads.Line, source: payloads.Order) -> LineItem:
     )
 
 
-def _line_discount(line: payloads.Line, source: payloads.Order) -> Decimal:
-    """The line's discount without tax. Where prices include tax, so do `applied_discounts`."""
-    if source.is_tax_inclusive_pricing and line.discounted_total_inc_tax is not None:
-        return _total(line.total_ex_tax, line.total_tax) - _amount(line.discounted_total_inc_tax)
-    return _total(*(each.amount for each in line.applied_discounts if each.amount is not None))
+def _line_discount(line: payloads.Line) -> Decimal:
+    """The line's discount without tax: `applied_discounts` may include it, and what the line falls short of does not."""
+    stated = _total(*(each.amount for each in line.applied_discounts if each.amount is not None))
+    if line.discounted_total_inc_tax is None:
+        return stated
+    short = _total(line.total_ex_tax, line.total_tax) - _amount(line.discounted_total_inc_tax)
+    return short if 0 < short <= stated else stated
 
 
 def _extra_items(source: payloads.Order) -> list[LineItem]:
@@ -243,35 +247,45 @@ def _extra_items(source: payloads.Order) -> list[LineItem]:
 def _discount(source: payloads.Order, lines: dict[int, payloads.Line], shipping: Decimal) -> Decimal:
     """The order's discount without tax.
 
-    `discount_amount` and `coupon_discount` include tax where prices do; there it is what `total_ex_tax` falls short of.
+    `discount_amount` and `coupon_discount` may include tax, also where prices do not. So it is what the price without tax
+    falls short of, if that is no more than these amounts; a total that was set by hand is no discount. Where prices
+    include tax, those without are estimates, each wrong by a cent at most.
     """
-    if not source.is_tax_inclusive_pricing:
-        return _total(source.discount_amount, source.coupon_discount)
+    stated = _total(source.discount_amount, source.coupon_discount)
+    most = max(stated, _total(*(_line_discount(line) for line in lines.values())))
     goods = _total(*(line.total_ex_tax for line in lines.values()), *(fee.cost_ex_tax for fee in source.fees))
-    return _total(goods, source.wrapping_cost_ex_tax, shipping) - _amount(source.total_ex_tax)
+    charged = finite(source.total_inc_tax, "total_inc_tax") - finite(source.total_tax, "total_tax")
+    short = _total(goods, source.wrapping_cost_ex_tax, shipping) - charged
+    error = CENT * (len(lines) + 1) if source.is_tax_inclusive_pricing else Decimal(0)
+    return short if -error <= short <= most + error else stated
 
 
-def _control_panel(source: payloads.Order) -> str | None:
-    """The order's page in the control panel of the store, which the order's own links name."""
+def _store_hash(source: payloads.Order) -> str | None:
+    """The store, which the order's own links name."""
     match = _STORE.search((source.coupons.url if source.coupons else None) or "")
-    return f"https://store-{match[1]}.mybigcommerce.com/manage/orders/{source.id}" if match else None
+    return match[1] if match else None
 
 
-def _shipping_groups(source: payloads.Order) -> list[ShippingGroup]:
+def _control_panel(store_hash: str | None, page: str) -> str | None:
+    return f"https://store-{store_hash}.mybigcommerce.com/manage/{page}" if store_hash else None
+
+
+def _shipping_groups(source: payloads.Order, status: OrderStatus) -> list[ShippingGroup]:
+    of_pickups = {OrderStatus.CANCELLED: ShipmentStatus.CANCELLED, OrderStatus.FULFILLED: ShipmentStatus.DELIVERED}
     pickups = [
         ShippingGroup(
             shipping_group_id=f"pickup-{each.id}",
-            raw_status=None,
+            status=of_pickups.get(status, ShipmentStatus.OPEN),
             warehouse_id=str(each.location.id) if each.location and each.location.id else None,
             line_items=_group_lines(each.line_items),
         )
         for each in source.consignments.pickups
     ]
-    return [*(_shipping_group(each, source) for each in source.consignments.shipping), *pickups]
+    return [*(_shipping_group(each, status) for each in source.consignments.shipping), *pickups]
 
 
-def _shipping_group(each: payloads.Shipping, source: payloads.Order) -> ShippingGroup:
-    status = ShipmentStatus.CANCELLED if source.status_id in (CANCELLED, DECLINED) else ShipmentStatus.OPEN
+def _shipping_group(each: payloads.Shipping, order: OrderStatus) -> ShippingGroup:
+    status = ShipmentStatus.CANCELLED if order is OrderStatus.CANCELLED else ShipmentStatus.OPEN
     if each.items_shipped and each.items_shipped >= each.items_total:
         status = ShipmentStatus.SHIPPED
     return ShippingGroup(shipping_group_id=str(each.id), status=status, line_items=_group_lines(each.line_items))
@@ -436,6 +450,7 @@ def _shared(record: payloads.RawProduct) -> dict[str, Any]:
         "created_date": _iso(source.date_created, "date_created"),
         "updated_date": _iso(source.date_modified, "date_modified"),
         "parent_product_id": str(source.id),
+        "external_system_url": _control_panel(record.store_hash, f"products/edit/{source.id}"),
     }
 
 
@@ -443,7 +458,7 @@ def _variant(source: payloads.Variant, record: payloads.RawProduct) -> Product:
     parent = record.product
     labels = [value.label for value in source.option_values if value.label]
     is_base = len(parent.variants) == 1
-    stock = record.levels.get(str(source.id), {}) if parent.inventory_tracking != "none" else {}
+    stock = record.levels.get(str(source.id)) if parent.inventory_tracking != "none" else None
     cost, sale = source.cost_price or parent.cost_price, source.sale_price or parent.sale_price
     return Product(
         id=f"{parent.id}-{source.id}",
@@ -455,7 +470,7 @@ def _variant(source: payloads.Variant, record: payloads.RawProduct) -> Product:
         price=source.price if source.price is not None else parent.price,
         unit_cost=cost or None,
         inventory=_inventory(source, parent, stock, is_base=is_base),
-        inventory_by_warehouse_id=stock,
+        inventory_by_warehouse_id=stock or {},
         measurements=_measurements(source, parent, record),
         additional_fields={
             "options": {value.option_display_name or "": value.label for value in source.option_values},
@@ -466,10 +481,10 @@ def _variant(source: payloads.Variant, record: payloads.RawProduct) -> Product:
 
 
 def _inventory(
-    source: payloads.Variant, parent: payloads.Product, stock: dict[str, int], *, is_base: bool
+    source: payloads.Variant, parent: payloads.Product, stock: dict[str, int] | None, *, is_base: bool
 ) -> int | None:
     """The stock of all locations; null where it is not tracked, or shared by the variants of a product."""
-    if stock:
+    if stock is not None:
         return sum(stock.values())
     if parent.inventory_tracking == "variant":
         return source.inventory_level
@@ -514,9 +529,7 @@ def _known(amount: Decimal | None) -> Decimal | None:
 
 
 def _amount(amount: Decimal) -> Decimal:
-    if not amount.is_finite():
-        raise UnmappableRecord(f"{amount} is no amount of money")
-    return amount
+    return finite(amount, "amount of money")
 
 
 def _date(text: str, field: str) -> datetime:

@@ -38,11 +38,8 @@ class Address(msgspec.Struct):
 
 
 class Discount(msgspec.Struct):
-    id: str | int | None = None
     amount: Decimal | None = None
-    name: str | None = None
     code: str | None = None
-    target: str | None = None
 
 
 class Option(msgspec.Struct):
@@ -57,10 +54,8 @@ class Line(msgspec.Struct):
     total_tax: Decimal
     product_id: int | None = None
     variant_id: int | None = None
-    order_address_id: int | None = None
     name: str | None = None
     sku: str | None = None
-    type: str | None = None
     price_ex_tax: Decimal | None = None
     discounted_total_inc_tax: Decimal | None = None
     wrapping_name: str | None = None
@@ -122,7 +117,6 @@ class Order(msgspec.Struct):
     status_id: int
     default_currency_code: str
     total_inc_tax: Decimal
-    total_ex_tax: Decimal
     total_tax: Decimal
     consignments: Consignments
     status: str | None = None
@@ -264,10 +258,11 @@ class Product(msgspec.Struct):
 
 
 class RawProduct(msgspec.Struct):
-    """A product with the store's units, the names of its categories, and what of each variant each location can sell."""
+    """A product with the store and its units, the names of its categories, and what of each variant each location can sell."""
 
     id: int
     product: Product
+    store_hash: str | None = None
     category_names: dict[str, str] = {}
     levels: dict[str, dict[str, Stock]] = {}
     weight_units: str | None = None

@@ -19,6 +19,7 @@ SCOPES = (
     "store/product/*",
     "store/sku/*",
     "store/channel/*/inventory/product/stock_changed",
+    "store/channel/*/inventory/product/settings_changed",
     "store/inventory/location/created",
     "store/inventory/location/updated",
 )
@@ -33,7 +34,8 @@ class _Of(msgspec.Struct):
 class _Data(msgspec.Struct):
     type: str = ""
     id: int | str | None = None
-    order_id: int | None = msgspec.field(name="orderId", default=None)
+    shipped_order_id: int | None = msgspec.field(name="orderId", default=None)
+    paid_order_id: int | str | None = msgspec.field(name="order_id", default=None)
     sku: _Of | None = None
     inventory: _Of | None = None
     product_id: int | None = None
@@ -68,9 +70,9 @@ def hints(hook: Hook) -> Sequence[Hint]:
     body = msgspec.json.decode(hook.body, type=_Body)
     scope, data = body.scope, body.data
     if scope.startswith("store/order/"):
-        return [_hint(Function.GET_ORDERS, data.id)] if data.type == "order" else []
+        return _order_hints(data)
     if scope.startswith("store/shipment/"):
-        return [_hint(Function.GET_ORDERS, data.order_id)]
+        return [_hint(Function.GET_ORDERS, data.shipped_order_id)]
     if scope.startswith("store/product/"):
         return [_hint(Function.GET_PRODUCTS, data.id)] if data.type == "product" else []
     if scope.startswith("store/sku/"):
@@ -80,6 +82,13 @@ def hints(hook: Hook) -> Sequence[Hint]:
     if scope.startswith("store/inventory/location/"):
         return [_hint(Function.GET_WAREHOUSES, data.location_id)]
     return []
+
+
+def _order_hints(data: _Data) -> list[Hint]:
+    """Also of a transaction, which changes the order's payment status."""
+    if data.type == "transaction":
+        return [_hint(Function.GET_ORDERS, data.paid_order_id)]
+    return [_hint(Function.GET_ORDERS, data.id)] if data.type == "order" else []
 
 
 def _sku_hints(scope: str, data: _Data) -> list[Hint]:
