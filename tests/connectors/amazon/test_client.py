@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from connectors.amazon.builders import DE, JP, US, text
+from connectors.amazon.builders import DE, JP, US, order, text
 from connectors.amazon.shop import FakeAmazon, connector_of, fake_amazon
 from connectors.kit.server import FOREVER, ScriptedServer, answer, scripted_server
 from unicart.connectors.amazon import client
@@ -525,10 +525,10 @@ class TestAuthorization:
             raws = [json.dumps(each).encode() for each in copy.records.values()]
             raws += await connector.fetch(Function.GET_ORDERS, list(fake.orders))
             for raw in raws:
-                (order,) = connector.map(Function.GET_ORDERS, raw)
-                assert isinstance(order, Order)
-                assert order.ship_to_address.full_name is None
-                assert order.total_price is not None
+                (mapped,) = connector.map(Function.GET_ORDERS, raw)
+                assert isinstance(mapped, Order)
+                assert mapped.ship_to_address.full_name is None
+                assert mapped.total_price is not None
             assert "Direct-to-Consumer Delivery" in (copy.notice or "")
             await copy.run()
             assert "Direct-to-Consumer Delivery" in (copy.notice or "")
@@ -630,6 +630,11 @@ class TestFaults:
         (page,) = await self.run(server, answer(503), answer(500), EMPTY)
         assert page.records == []
 
+    async def test_a_record_without_dates_does_not_hold_up_the_others(self, server: ScriptedServer) -> None:
+        good = json.dumps(order()).encode()
+        (page,) = await self.run(server, answer(200, b'{"orders":[{"orderId":"1"},' + good + b"]}"))
+        assert page.records == [b'{"orderId":"1"}', good]
+
     @pytest.mark.parametrize(
         ("answers", "kind"),
         [
@@ -637,7 +642,7 @@ class TestFaults:
             ([FOREVER], PlatformUnavailable),
             ([answer(200, b'{"orders":[', length=500)], PlatformUnavailable),
             ([answer(200, b"<html>")], BadAnswer),
-            ([answer(200, b'{"orders":[{"orderId":"1"}]}')], BadAnswer),
+            ([answer(200, b'{"orders":{}}')], BadAnswer),
             ([answer(400, b'{"errors":[{"code":"InvalidInput","message":"no"}]}')], RequestRefused),
         ],
     )

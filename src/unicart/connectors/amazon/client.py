@@ -317,8 +317,10 @@ class AmazonConnector(Connector):
         reply = await self._including(ORDERS, SEARCH_ORDERS, {**where, "maxResultsPerPage": ORDERS_PAGE}, walk.token)
         answer = self.session.decode(reply, _Orders)
         stamps = [_stamp(raw, OrderStamp) for raw in answer.orders]
-        created = [each.created_time for each in stamps]
-        dates = created if date == "created" else [each.last_updated_time for each in stamps]
+        # One that cannot be read is for quarantine, and leaves the page's order untold.
+        created = [each.created_time if each else walk.after for each in stamps]
+        updated = [each.last_updated_time if each else walk.after for each in stamps]
+        dates = created if date == "created" else updated
         # A page that is in order of creation as well does not tell by which date Amazon sorts.
         tells = dates == created or not (_rises(created) or _rises(created[::-1]))
         left = _left(walk, dates if tells else [], answer.pagination, TELLING)
@@ -380,7 +382,8 @@ class AmazonConnector(Connector):
         where |= {"sortBy": f"{date}Date", "sortOrder": "ASC", "pageSize": str(LISTINGS_PAGE)}
         reply = await self._searched(self._listings_path(), SEARCH_LISTINGS, where, "pageToken", walk.token)
         answer = self.session.decode(reply, _Listings)
-        summaries = [each for raw in answer.items for each in _stamp(raw, ListingStamp).summaries[:1]]
+        stamps = [_stamp(raw, ListingStamp) for raw in answer.items]
+        summaries = [each.summaries[0] for each in stamps if each and each.summaries]
         dates = [each.created_date if date == "created" else each.last_updated_date for each in summaries]
         left = _left(walk, dates, answer.pagination, telling=2)
         total = None if walk.token else answer.number_of_results
@@ -395,7 +398,8 @@ class AmazonConnector(Connector):
                 raise
             return None
         # A listing of other marketplaces only is there, without summaries; a search does not find it.
-        return raw if _stamp(msgspec.Raw(raw), ListingStamp).summaries else None
+        stamp = _stamp(msgspec.Raw(raw), ListingStamp)
+        return raw if stamp is None or stamp.summaries else None
 
     async def _of_listings(self) -> dict[str, str]:
         """Listings are those of the first marketplace: a SKU has one record, whose price is in one currency."""
@@ -550,11 +554,11 @@ def _read_window(pull: Pull) -> Walk | None:
     return read_cursor(pull.cursor or "", WindowCursor).walk
 
 
-def _stamp(raw: msgspec.Raw, type: type[T]) -> T:
+def _stamp(raw: msgspec.Raw, type: type[T]) -> T | None:
     try:
         return msgspec.json.decode(raw, type=type)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadAnswer(f"Amazon sent a record without an id or its dates: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def _rate(reply: Reply) -> Decimal | None:
