@@ -36,7 +36,8 @@ REVOKED = DENIED | {"details": "The access token you provided is revoked, malfor
 
 @dataclass
 class FakeAmazon:
-    """``now`` is its clock. ``arranged`` is the order of its results: ``ascending``, ``descending`` or ``shuffled``.
+    """``now`` is its clock. ``arranged`` is the order of its results: ``ascending``, ``descending``, ``shuffled``, or
+    by date of creation whatever is searched for: ``created``.
 
     ``rates`` and ``buckets`` are the usage plans by operation; without a bucket there is no limit. ``withheld`` are the roles that
     the application lacks: ``restricted`` (silently, or with 403 if ``strict``), or an operation.
@@ -48,7 +49,7 @@ class FakeAmazon:
     listings: dict[str, dict[str, Any]] = field(default_factory=dict)
     marketplaces: list[str] = field(default_factory=lambda: [US])
     rates: dict[str, str] = field(default_factory=dict)
-    buckets: dict[str, int] = field(default_factory=dict)
+    buckets: dict[str, float] = field(default_factory=dict)
     withheld: set[str] = field(default_factory=set)
     strict: bool = False
     tells_bound: bool = True
@@ -110,7 +111,7 @@ class FakeAmazon:
         self.requests.append((operation, given))
         if request.headers.get("x-amz-access-token") not in self.good_tokens:
             return _errors(403, EXPIRED if request.headers.get("x-amz-access-token") else REVOKED)
-        if self.buckets.get(operation, 1) <= 0:
+        if self.buckets.get(operation, 1) < 1:
             return _errors(
                 429, {"code": "QuotaExceeded", "message": "You exceeded your quota for the requested resource."}
             )
@@ -201,6 +202,8 @@ class FakeAmazon:
 
     def _arranged(self, rows: list[Any]) -> list[Any]:
         rows = sorted(rows, key=lambda row: row[:2], reverse=self.arranged == "descending")
+        if self.arranged == "created":
+            rows.sort(key=lambda row: _at(row[-1], "createdTime"))
         if self.arranged == "shuffled":
             random.Random(7).shuffle(rows)
         return rows
@@ -225,9 +228,14 @@ class FakeAmazon:
         data = {"proceeds": "PROCEEDS", "fulfillment": "FULFILLMENT", "packages": "PACKAGES"}
         data |= {name: each for each, name in RESTRICTED.items()}
         hidden = {name for name, each in data.items() if each not in asks}
+        shown = {name: value for name, value in made.items() if name not in hidden}
         if "restricted" in self.withheld:
-            hidden |= set(RESTRICTED.values())
-        return {name: value for name, value in made.items() if name not in hidden}
+            shown.pop("buyer", None)
+        if "restricted" in self.withheld and "recipient" in shown:
+            address = shown["recipient"]["deliveryAddress"]
+            open_parts = {name: address[name] for name in ("city", "stateOrRegion", "countryCode")}
+            shown["recipient"] = {"deliveryAddress": open_parts}
+        return shown
 
 
 def _operation(path: str) -> tuple[str, str]:

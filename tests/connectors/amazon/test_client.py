@@ -1,15 +1,18 @@
 """Walks and increments against a small Amazon whose records change while they are read, its limits, and its refusals."""
 
+import asyncio
 import json
 import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from heapq import heappop, heappush
+from itertools import pairwise
 from typing import Any
 
 import msgspec
 import pytest
 
-from connectors.amazon.builders import DE, JP, US
+from connectors.amazon.builders import DE, JP, US, order, text
 from connectors.amazon.shop import FakeAmazon, connector_of, fake_amazon
 from connectors.kit.server import FOREVER, ScriptedServer, answer, scripted_server
 from unicart.connectors.amazon import client
@@ -41,6 +44,7 @@ class Copy:
         self.connector, self.function = connector, function
         self.records: dict[str, Any] = {}
         self.cursor: str | None = None
+        self.notice: str | None = None
 
     async def run(
         self, since: datetime | None = None, *, interrupted: bool = False, stop_after: int | None = None
@@ -58,11 +62,37 @@ class Copy:
         return came
 
     def take(self, page: RawPage) -> list[str]:
-        self.cursor = page.cursor
+        self.cursor, self.notice = page.cursor, page.notice
         found = [json.loads(raw) for raw in page.records]
         ids = [each.get("orderId") or each["sku"] for each in found]
         self.records.update(zip(ids, found, strict=True))
         return ids
+
+
+class Clock:
+    """A time that passes while two runs sleep, and fills the bucket that they share."""
+
+    def __init__(self, fake: FakeAmazon) -> None:
+        self.fake, self.now, self.runs = fake, 0.0, 2
+        self.asleep: list[tuple[float, float, asyncio.Event]] = []
+        fake.buckets["searchOrders"] = 1
+
+    async def sleep(self, seconds: float) -> None:
+        woken = asyncio.Event()
+        heappush(self.asleep, (self.now + seconds, random.random(), woken))
+        self.pass_time()
+        await woken.wait()
+
+    def end(self) -> None:
+        self.runs -= 1
+        self.pass_time()
+
+    def pass_time(self) -> None:
+        if len(self.asleep) == self.runs:
+            until, _, woken = heappop(self.asleep)
+            self.fake.buckets["searchOrders"] += (until - self.now) * 0.0056
+            self.now = until
+            woken.set()
 
 
 def states(orders: dict[str, Any]) -> dict[str, tuple[str, str]]:
@@ -130,6 +160,14 @@ class TestOrders:
             assert sorted(await Copy(connector).run(since=fake.now - DAY)) == sorted(fake.orders)
             assert any("paginationToken" in given for given in fake.asked("searchOrders"))
 
+    async def test_orders_that_amazon_sorts_by_creation_all_come(self) -> None:
+        async with fake_amazon(arranged="created") as (fake, connector):
+            for number in range(60):
+                made = fake.place(number, fake.now - 20 * HOUR + number * MINUTE)
+                if number < 15:
+                    made["lastUpdatedTime"] = text(fake.now - 10 * HOUR + number * MINUTE)
+            assert set(await Copy(connector).run(since=fake.now - DAY)) == set(fake.orders)
+
     async def test_orders_of_one_moment_come_by_token_and_a_dead_token_is_replaced(self) -> None:
         async with fake_amazon() as (fake, connector):
             for number in range(50):
@@ -139,6 +177,23 @@ class TestOrders:
             fake.tokens.clear()
             await copy.run(since=fake.now - DAY, interrupted=True)
             assert set(copy.records) == set(fake.orders)
+
+    async def test_what_changes_behind_a_token_does_not_move_where_increments_begin(self) -> None:
+        async with fake_amazon() as (fake, connector):
+            for number in range(50):
+                fake.place(number, fake.now - HOUR)
+            looked_up_to = fake.now - 2 * MINUTE
+
+            def change() -> None:
+                if len(fake.asked("searchOrders")) == 2:
+                    fake.change(fake.orders["111-0000049-0000049"])
+                    fake.tick(600)
+
+            fake.after_request = change
+            copy = Copy(connector)
+            await copy.run(since=fake.now - DAY)
+            assert copy.records["111-0000049-0000049"]["fulfillment"]["fulfillmentStatus"] == "SHIPPED"
+            assert read_cursor(copy.cursor or "", OrdersCursor).reached == looked_up_to
 
     async def test_an_increment_brings_what_changed_and_a_quiet_one_is_one_search(self) -> None:
         async with fake_amazon() as (fake, connector):
@@ -230,7 +285,7 @@ class TestUsagePlans:
             assert await copy.run() == []
             assert (len(fake.requests), copy.cursor) == (asked, cursor)
             stood = read_cursor(copy.cursor or "", OrdersCursor)
-            long_ago = datetime.now(UTC) - timedelta(seconds=179)
+            long_ago = datetime.now(UTC) - timedelta(seconds=224)
             copy.cursor = write_cursor(msgspec.structs.replace(stood, asked=long_ago))
             assert await copy.run() == ["111-0000001-0000001"]
 
@@ -244,17 +299,45 @@ class TestUsagePlans:
 
             async def sleep(seconds: float) -> None:
                 slept.append(seconds)
-                if len(slept) % 4 == 0:
-                    fake.buckets["searchOrders"] = 1
+                if len(slept) % 8 == 0:
+                    fake.buckets["searchOrders"] = 2
 
             monkeypatch.setattr(connector, "_sleep", sleep)
             pages = [page async for page in connector.pull(Function.GET_ORDERS, Pull(since=since))]
             assert {json.loads(raw)["orderId"] for page in pages for raw in page.records} == set(fake.orders)
             assert max(slept) <= 45.0
-            assert sum(slept[:4]) == pytest.approx(1 / 0.0056)
+            assert sum(slept[:8]) == pytest.approx(2 / 0.0056)
             alive = [index for index, page in enumerate(pages) if not page.records]
             assert len(alive) == len(slept)
             assert all(pages[index].cursor == pages[index - 1].cursor for index in alive)
+
+    async def test_a_run_over_everything_leaves_requests_to_the_increments(self, small_pages: None) -> None:
+        async with fake_amazon(rates={"searchOrders": "0.0056"}) as (fake, connector):
+            busy(fake, 400, days=0.9)
+            follower, passing = Copy(connector), Copy(connector_of(fake.url))
+            await follower.run(since=fake.now - MINUTE)
+            clock = Clock(fake)
+            follower.connector._sleep = passing.connector._sleep = clock.sleep
+            ends = [clock.now]
+
+            async def increments() -> None:
+                await clock.sleep(100)
+                while not over.done():
+                    await follower.run()
+                    ends.append(clock.now)
+                    stood = read_cursor(follower.cursor or "", OrdersCursor)
+                    follower.cursor = write_cursor(msgspec.structs.replace(stood, asked=None))
+                    await clock.sleep(240)
+
+            over = asyncio.ensure_future(passing.run(since=fake.now - timedelta(hours=23)))
+            over.add_done_callback(lambda _: clock.end())
+            await increments()
+            await over
+            await passing.connector.session.close()
+            assert set(passing.records) == set(fake.orders)
+            assert len(ends) > 20
+            assert max(later - earlier for earlier, later in pairwise(ends)) < 3 * 240
+            assert clock.now < len(passing.records) / 15 * 5 * 180
 
     async def test_a_bucket_that_stays_empty_ends_the_run_and_says_when_to_come_back(
         self, monkeypatch: pytest.MonkeyPatch
@@ -367,6 +450,23 @@ class TestFetch:
             found = await connector.fetch(Function.GET_PRODUCTS, [*skus, "gone"])
             assert [json.loads(raw)["sku"] for raw in found] == skus
 
+    async def test_listings_of_other_marketplaces_are_left_out(self) -> None:
+        async with fake_amazon() as (fake, connector):
+            fake.offer("MUG")["summaries"] = []
+            assert await connector.fetch(Function.GET_PRODUCTS, ["MUG"]) == []
+
+    @pytest.mark.parametrize("marketplaces", [[US], [JP, US]])
+    async def test_orders_older_than_two_years_are_hidden(self, marketplaces: list[str]) -> None:
+        async with fake_amazon(marketplaces=marketplaces) as (_, connector):
+            oldest = await connector.oldest_visible(Function.GET_ORDERS)
+            assert oldest is not None
+            assert timedelta(days=700) < datetime.now(UTC) - oldest < timedelta(days=730)
+
+    async def test_japan_shows_orders_since_2016_and_listings_are_never_hidden(self) -> None:
+        async with fake_amazon(marketplaces=[JP]) as (_, connector):
+            assert await connector.oldest_visible(Function.GET_ORDERS) == datetime(2016, 1, 1, tzinfo=UTC)
+            assert await connector.oldest_visible(Function.GET_PRODUCTS) is None
+
 
 class TestAuthorization:
     async def test_check_names_the_seller(self) -> None:
@@ -425,10 +525,46 @@ class TestAuthorization:
             raws = [json.dumps(each).encode() for each in copy.records.values()]
             raws += await connector.fetch(Function.GET_ORDERS, list(fake.orders))
             for raw in raws:
-                (order,) = connector.map(Function.GET_ORDERS, raw)
-                assert isinstance(order, Order)
-                assert order.ship_to_address.full_name is None
-                assert order.total_price is not None
+                (mapped,) = connector.map(Function.GET_ORDERS, raw)
+                assert isinstance(mapped, Order)
+                assert mapped.ship_to_address.full_name is None
+                assert mapped.total_price is not None
+            assert "Direct-to-Consumer Delivery" in (copy.notice or "")
+            await copy.run()
+            assert "Direct-to-Consumer Delivery" in (copy.notice or "")
+
+    async def test_the_notice_goes_once_an_address_comes(self) -> None:
+        async with fake_amazon(withheld={"restricted"}) as (fake, connector):
+            fake.place(1, fake.now - HOUR)
+            copy = Copy(connector)
+            await copy.run(since=fake.now - DAY)
+            fake.withheld.clear()
+            fake.tick(600)
+            await copy.run()
+            assert copy.notice is not None
+            fake.place(2)
+            fake.tick(600)
+            await copy.run()
+            assert copy.notice is None
+
+    async def test_one_order_without_its_address_is_no_missing_role(self) -> None:
+        async with fake_amazon() as (fake, connector):
+            fake.place(1, fake.now - HOUR)
+            fake.place(2, fake.now - HOUR, recipient={"deliveryAddress": {"city": "Springfield"}})
+            copy = Copy(connector)
+            await copy.run(since=fake.now - DAY)
+            assert copy.notice is None
+
+    @pytest.mark.parametrize(
+        "fields",
+        [{"fulfilled_by": "AMAZON"}, {"status": "SHIPPED"}, {"status": "PENDING"}, {"programs": ["IN_STORE_PICK_UP"]}],
+    )
+    async def test_orders_that_nobody_has_to_send_need_no_address(self, fields: dict[str, Any]) -> None:
+        async with fake_amazon(withheld={"restricted"}) as (fake, connector):
+            fake.place(1, fake.now - HOUR, **fields)
+            copy = Copy(connector)
+            await copy.run(since=fake.now - DAY)
+            assert copy.notice is None
 
     async def test_a_refused_role_costs_one_request_a_day(self) -> None:
         async with fake_amazon(withheld={"restricted"}, strict=True) as (fake, connector):
@@ -494,6 +630,11 @@ class TestFaults:
         (page,) = await self.run(server, answer(503), answer(500), EMPTY)
         assert page.records == []
 
+    async def test_a_record_without_dates_does_not_hold_up_the_others(self, server: ScriptedServer) -> None:
+        good = json.dumps(order()).encode()
+        (page,) = await self.run(server, answer(200, b'{"orders":[{"orderId":"1"},' + good + b"]}"))
+        assert page.records == [b'{"orderId":"1"}', good]
+
     @pytest.mark.parametrize(
         ("answers", "kind"),
         [
@@ -501,7 +642,7 @@ class TestFaults:
             ([FOREVER], PlatformUnavailable),
             ([answer(200, b'{"orders":[', length=500)], PlatformUnavailable),
             ([answer(200, b"<html>")], BadAnswer),
-            ([answer(200, b'{"orders":[{"orderId":"1"}]}')], BadAnswer),
+            ([answer(200, b'{"orders":{}}')], BadAnswer),
             ([answer(400, b'{"errors":[{"code":"InvalidInput","message":"no"}]}')], RequestRefused),
         ],
     )

@@ -11,6 +11,7 @@ from connectors.amazon.builders import (
     DE,
     JP,
     PLACED,
+    US,
     breakdown,
     buyer,
     item,
@@ -29,7 +30,7 @@ from unicart.connectors.amazon import mapping
 from unicart.connectors.kit import UnmappableRecord
 from unicart.contract.common import Address
 from unicart.contract.orders import Order, OrderStatus, ShipmentStatus, unreconciled
-from unicart.contract.products import Product
+from unicart.contract.products import Measurements, Product
 
 
 def mapped(raw: dict[str, Any]) -> Order:
@@ -209,6 +210,38 @@ def test_a_cancelled_item_has_no_units() -> None:
     assert unreconciled(found) == 0
 
 
+def test_a_partly_shipped_order_tells_what_is_open() -> None:
+    shipped = priced("11", 3, "13.49") | {"fulfillment": {"quantityFulfilled": 1, "quantityUnfulfilled": 2}}
+    raw = order(
+        status="PARTIALLY_SHIPPED", items=[shipped], total="40.47", packages=[package("1", "SHIPPED", ("11", 1))]
+    )
+    found = mapped(raw)
+    assert found.status is OrderStatus.PARTIALLY_FULFILLED
+    extra = found.additional_fields["line_items"]["11"]
+    assert (extra["quantity_fulfilled"], extra["quantity_unfulfilled"]) == (1, 2)
+    assert [each.quantity for each in found.shipments[0].line_items] == [1]
+    assert unreconciled(found) == 0
+
+
+def test_a_gift_card_is_a_payment_and_no_discount() -> None:
+    executions = [
+        {"paymentMethod": "GiftCertificate", "paymentAmount": money("5.00")},
+        {"paymentMethod": "CreditCard", "paymentAmount": money("8.49")},
+    ]
+    found = mapped(order(payment={"paymentExecutions": executions}))
+    assert found.additional_fields["payments"] == [
+        {"method": "GiftCertificate", "amount": Decimal("5.00")},
+        {"method": "CreditCard", "amount": Decimal("8.49")},
+    ]
+    assert (found.total_price, found.total_discount) == (Decimal("13.49"), Decimal(0))
+
+
+def test_dates_of_delivery_are_in_utc_and_whole_seconds() -> None:
+    raw = order()
+    raw["fulfillment"]["deliverByWindow"] = {"latestDateTime": "2026-06-05T23:59:59.999+02:00"}
+    assert mapped(raw).additional_fields["latest_delivery_date"] == "2026-06-05T21:59:59Z"
+
+
 def test_packages_are_shipments() -> None:
     parcels = [
         package("1", "IN_TRANSIT", ("11", 1)),
@@ -273,6 +306,41 @@ def test_a_listing_is_its_own_parent() -> None:
 def test_a_child_of_a_variation_names_its_parent() -> None:
     assert product(listing("MUG-2", parent="MUG")).parent_product_id == "MUG"
     assert product(listing("MUG", children=["MUG-2"], quantity=None)).parent_product_id == "MUG"
+
+
+def sided(unit: str) -> dict[str, Any]:
+    return {side: {"value": 12.5, "unit": unit} for side in ("length", "width", "height")}
+
+
+def test_barcode_and_measurements_are_those_of_the_marketplace() -> None:
+    codes = [
+        {"type": "ean", "value": "1", "marketplace_id": DE},
+        {"type": "isbn", "value": "2", "marketplace_id": US},
+        {"type": "upc", "value": "036000291452", "marketplace_id": US},
+    ]
+    sizes = [{**sided("inches"), "marketplace_id": DE}, {**sided("centimeters"), "marketplace_id": US}]
+    weights = [{"value": 0.41, "unit": "kilograms", "marketplace_id": US}]
+    attributes = {
+        "externally_assigned_product_identifier": codes,
+        "item_package_dimensions": sizes,
+        "item_package_weight": weights,
+        "bullet_point": [{"value": "Keeps warm"}],
+    }
+    found = product(listing() | {"attributes": attributes})
+    assert found.gtin == "036000291452"
+    side = Decimal("12.5")
+    assert found.measurements == Measurements(
+        length=side, width=side, height=side, unit="cm", weight=Decimal("0.41"), weight_unit="kg"
+    )
+
+
+def test_measurements_in_other_units_are_left_out() -> None:
+    weights = [{"value": 3, "unit": "tons", "marketplace_id": US}]
+    attributes = {
+        "item_package_dimensions": [{**sided("feet"), "marketplace_id": US}],
+        "item_package_weight": weights,
+    }
+    assert product(listing() | {"attributes": attributes}).measurements == Measurements()
 
 
 def test_stock_that_amazon_does_not_tell_is_unknown_and_none_is_zero() -> None:

@@ -13,11 +13,11 @@ Operations have usage plans, a bucket each: a 429 says that it is empty, a heade
 """
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from itertools import pairwise
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -53,7 +53,6 @@ from unicart.connectors.kit.http import Reply
 from unicart.connectors.kit.throttle import LONGEST_WAIT
 from unicart.contract.resources import Function, Record
 
-log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 ORDERS = "/orders/2026-01-01/orders"
@@ -85,10 +84,18 @@ ORDERS_PAGE = 100
 LISTINGS_PAGE = 20
 OPEN_DATA = ("PROCEEDS", "EXPENSE", "PROMOTION", "CANCELLATION", "FULFILLMENT", "PACKAGES", "FULFILLMENT_ORDERS")
 RESTRICTED_DATA = ("BUYER", "RECIPIENT", "TAX", "PAYMENT")
-LISTING_DATA = "summaries,offers,fulfillmentAvailability,relationships"
+LISTING_DATA = "summaries,attributes,offers,fulfillmentAvailability,relationships"
 
 BEGINNING = datetime(2016, 1, 1, tzinfo=UTC)
-"""Amazon keeps orders for two years, in Japan, Australia and Singapore since 2016."""
+"""Amazon shows orders of the last two years, in Japan, Australia and Singapore since 2016."""
+SHOWN_FOR = timedelta(days=720)
+"""Somewhat less than two years: Amazon does not say to the day when it hides an order."""
+SHOWN_SINCE_2016 = frozenset({"A1VC38T7YXB528", "A39IBJ37TRP1C6", "A19VAU5U5O7RUS"})
+WITHHELD = (
+    "Orders come without addresses and buyers, because the application lacks a restricted role: Direct-to-Consumer Delivery "
+    "for addresses and e-mails, Tax Invoicing or Tax Remittance for names of buyers. Request it in the Solution Provider "
+    "Portal, add it to the application, then have the seller authorize the application again."
+)
 FIRST_SLICE = timedelta(days=1)
 SETTLED = timedelta(minutes=5)
 """Amazon refuses an upper bound less than two minutes ago; our clocks may differ by the rest."""
@@ -97,6 +104,8 @@ TELLING = 10
 HEARTBEAT = timedelta(seconds=45)
 """After so much of a wait an empty page tells that the run is alive."""
 MOST_WAITS = 5
+SPARING = 1.25
+"""An increment comes once in so many requests; the rest of them is for runs over everything."""
 REFUSED_FOR = timedelta(days=1)
 """After so long a role that was missing is tried again: each try costs a request."""
 
@@ -122,7 +131,8 @@ class OrdersCursor(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
 
     ``walk`` is null between runs, ``slice`` once the first run is through. The next increment begins at ``reached``; ``bound``
     is what that becomes at the end of this walk. ``asked`` is when the last request was sent, ``rate`` how many a second
-    Amazon allows. ``refused`` is when Amazon last refused the data sets of buyers.
+    Amazon allows. ``refused`` is when Amazon last refused the data sets of buyers; ``withheld`` tells that it sent them, but
+    without addresses.
     """
 
     reached: Moment
@@ -132,6 +142,7 @@ class OrdersCursor(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
     asked: Moment | None = None
     rate: Decimal = RATES[SEARCH_ORDERS]
     refused: Moment | None = None
+    withheld: bool = False
 
 
 class ListingsCursor(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -186,7 +197,7 @@ class _Seller(msgspec.Struct):
 
 
 class _Page(msgspec.Struct):
-    """``next`` is what is left of the walk; ``bound`` the date up to which this request has looked, if Amazon said."""
+    """``next`` is what is left of the walk; ``bound`` the date up to which its search looks."""
 
     records: list[bytes]
     dates: list[datetime]
@@ -240,6 +251,13 @@ class AmazonConnector(Connector):
         found = [await get(id) for id in dict.fromkeys(ids) if id]
         return [raw for raw in found if raw is not None]
 
+    async def oldest_visible(self, function: Function) -> datetime | None:
+        if function is not Function.GET_ORDERS:
+            return None
+        if SHOWN_SINCE_2016.issuperset(await self._marketplaces()):
+            return BEGINNING
+        return datetime.now(UTC) - SHOWN_FOR
+
     @classmethod
     def map(cls, function: Function, raw: bytes) -> Sequence[Record]:
         return [mapping.order(raw)] if function is Function.GET_ORDERS else mapping.products(raw)
@@ -247,16 +265,17 @@ class AmazonConnector(Connector):
     async def _orders(self, pull: Pull) -> AsyncIterator[RawPage]:
         cursor = read_cursor(pull.cursor, OrdersCursor) if pull.cursor else _beginning(pull)
         self._refused = cursor.refused
-        if pull.cursor and not pull.interrupted:
+        if pull.cursor and (cursor.walk is None or not pull.interrupted):
             if _too_soon(cursor):
-                yield RawPage(records=[], cursor=write_cursor(cursor))
+                yield RawPage(records=[], cursor=write_cursor(cursor), notice=_notice(cursor))
                 return
             cursor = msgspec.structs.replace(cursor, walk=Walk(cursor.reached - pull.overlap), bound=None)
         while cursor.walk is not None:
-            async for page in self._patiently(cursor.walk, "lastUpdated"):
+            async for page in self._patiently(cursor.walk, "lastUpdated", bulk=cursor.slice is not None):
                 if page is not None:
                     cursor = _behind(cursor, page, self._rates[SEARCH_ORDERS], self._refused)
-                yield RawPage(records=page.records if page else [], cursor=write_cursor(cursor))
+                records = page.records if page else []
+                yield RawPage(records=records, cursor=write_cursor(cursor), notice=_notice(cursor))
 
     async def _orders_window(self, pull: Pull, until: datetime) -> AsyncIterator[RawPage]:
         """What was created in a window of time; its last second belongs to it as a whole."""
@@ -265,21 +284,24 @@ class AmazonConnector(Connector):
         before = last if last < datetime.now(UTC) - SETTLED else None
         walk = _read_window(pull) if pull.cursor else Walk(pull.since or BEGINNING, before)
         while walk is not None:
-            async for page in self._patiently(walk, "created"):
+            async for page in self._patiently(walk, "created", bulk=True):
                 walk = page.next if page else walk
                 dated = zip(page.records, page.dates, strict=True) if page else ()
                 records = [raw for raw, date in dated if date <= last]
                 yield RawPage(records=records, cursor=write_cursor(WindowCursor(walk)))
 
-    async def _patiently(self, walk: Walk, date: str) -> AsyncIterator[_Page | None]:
-        """A page of orders; nulls while we wait for the bucket to be refilled, so that the run is known to be alive."""
+    async def _patiently(self, walk: Walk, date: str, *, bulk: bool) -> AsyncIterator[_Page | None]:
+        """A page of orders; nulls while we wait for the bucket to be refilled, so that the run is known to be alive.
+
+        Runs in ``bulk`` wait for two requests: alone they lose nothing by it, and an increment beside them finds one.
+        """
         for waited in range(MOST_WAITS + 1):
             try:
                 page = await self._search_orders(walk, date)
             except RateLimitedByPlatform as error:
                 if waited == MOST_WAITS:
                     raise
-                left = timedelta(seconds=error.retry_after or LONGEST_WAIT)
+                left = timedelta(seconds=error.retry_after or LONGEST_WAIT) * (2 if bulk else 1)
             else:
                 yield page
                 return
@@ -295,10 +317,15 @@ class AmazonConnector(Connector):
         reply = await self._including(ORDERS, SEARCH_ORDERS, {**where, "maxResultsPerPage": ORDERS_PAGE}, walk.token)
         answer = self.session.decode(reply, _Orders)
         stamps = [_stamp(raw, OrderStamp) for raw in answer.orders]
-        dates = [each.created_time if date == "created" else each.last_updated_time for each in stamps]
-        left = _left(walk, dates, answer.pagination, TELLING)
-        # A token goes on with the search as it was when it began, whatever date comes with it.
-        bound = answer.last_updated_before if walk.token is None else None
+        # One that cannot be read is for quarantine, and leaves the page's order untold.
+        created = [each.created_time if each else walk.after for each in stamps]
+        updated = [each.last_updated_time if each else walk.after for each in stamps]
+        dates = created if date == "created" else updated
+        # A page that is in order of creation as well does not tell by which date Amazon sorts.
+        tells = dates == created or not (_rises(created) or _rises(created[::-1]))
+        left = _left(walk, dates if tells else [], answer.pagination, TELLING)
+        # A token goes on with the search as it was when it began, whatever dates come with it.
+        bound = answer.last_updated_before or max(dates, default=None) if walk.token is None else None
         return _Page([bytes(raw) for raw in answer.orders], dates, left, bound)
 
     async def _order(self, id: str) -> bytes | None:
@@ -325,8 +352,6 @@ class AmazonConnector(Connector):
                 self._refused = None
                 return reply
         reply = await self._searched(path, operation, _with(where, OPEN_DATA), name, token)
-        if self._refused is None:
-            log.warning("amazon: a restricted role is missing, so that orders come without buyers and addresses")
         self._refused = refused
         return reply
 
@@ -357,7 +382,8 @@ class AmazonConnector(Connector):
         where |= {"sortBy": f"{date}Date", "sortOrder": "ASC", "pageSize": str(LISTINGS_PAGE)}
         reply = await self._searched(self._listings_path(), SEARCH_LISTINGS, where, "pageToken", walk.token)
         answer = self.session.decode(reply, _Listings)
-        summaries = [each for raw in answer.items for each in _stamp(raw, ListingStamp).summaries[:1]]
+        stamps = [_stamp(raw, ListingStamp) for raw in answer.items]
+        summaries = [each.summaries[0] for each in stamps if each and each.summaries]
         dates = [each.created_date if date == "created" else each.last_updated_date for each in summaries]
         left = _left(walk, dates, answer.pagination, telling=2)
         total = None if walk.token else answer.number_of_results
@@ -366,11 +392,14 @@ class AmazonConnector(Connector):
     async def _listing(self, sku: str) -> bytes | None:
         path = f"{self._listings_path()}/{quote(sku, safe='')}"
         try:
-            return (await self._send("GET", path, GET_LISTING, await self._of_listings())).body
+            raw = (await self._send("GET", path, GET_LISTING, await self._of_listings())).body
         except RequestRefused as error:
             if error.status != NOT_FOUND:
                 raise
             return None
+        # A listing of other marketplaces only is there, without summaries; a search does not find it.
+        stamp = _stamp(msgspec.Raw(raw), ListingStamp)
+        return raw if stamp is None or stamp.summaries else None
 
     async def _of_listings(self) -> dict[str, str]:
         """Listings are those of the first marketplace: a SKU has one record, whose price is in one currency."""
@@ -438,7 +467,7 @@ class AmazonConnector(Connector):
         """Send nothing until the bucket has a request in it again."""
         wait = _interval(self._rates[operation]).total_seconds()
         if wait > LONGEST_WAIT or times > MOST_WAITS:
-            message = f"{error.url} limits our requests: one in {wait:.0f} s. The sync goes on by itself."
+            message = f"{error.url} limits our requests: one in {wait:.3g} s. The sync goes on by itself."
             raise RateLimitedByPlatform(message, error.detail, error.url, wait) from error
         self.session.throttle.pause(wait)
 
@@ -459,9 +488,12 @@ def _beginning(pull: Pull) -> OrdersCursor:
 
 def _behind(cursor: OrdersCursor, page: _Page, rate: Decimal, refused: datetime | None) -> OrdersCursor:
     """The cursor behind a page: in the same walk, in the next slice of a first run, or at the end of the run."""
-    bound = max([cursor.bound or cursor.reached, page.bound or cursor.reached, *page.dates])
+    bound = max(cursor.bound or cursor.reached, page.bound or cursor.reached)
+    withheld = refused is None and _withheld(page.records, cursor.withheld)
     replace = msgspec.structs.replace
-    cursor = replace(cursor, walk=page.next, bound=bound, asked=datetime.now(UTC), rate=rate, refused=refused)
+    cursor = replace(
+        cursor, walk=page.next, bound=bound, asked=datetime.now(UTC), rate=rate, refused=refused, withheld=withheld
+    )
     if page.next is not None:
         return cursor
     slice = cursor.slice
@@ -472,11 +504,21 @@ def _behind(cursor: OrdersCursor, page: _Page, rate: Decimal, refused: datetime 
     return replace(cursor, reached=bound, bound=None, slice=None)
 
 
+def _withheld(records: Sequence[bytes], before: bool) -> bool:
+    """Whether Amazon sends orders without their addresses; as ``before`` where ``records`` do not tell."""
+    told = {mapping.has_address(raw) for raw in records}
+    return before if told <= {None} else True not in told
+
+
+def _notice(cursor: OrdersCursor) -> str | None:
+    return WITHHELD if cursor.withheld or cursor.refused else None
+
+
 def _too_soon(cursor: OrdersCursor) -> bool:
-    """Whether Amazon has not refilled the bucket since the last request; what is in it is for pages and first runs."""
+    """Whether an increment would leave too little of the bucket to pages, first runs and reconciliation."""
     if cursor.asked is None:
         return False
-    return timedelta(0) <= datetime.now(UTC) - cursor.asked < _interval(cursor.rate)
+    return timedelta(0) <= datetime.now(UTC) - cursor.asked < _interval(cursor.rate) * SPARING
 
 
 def _left(walk: Walk, dates: Sequence[datetime], pagination: _Pagination | None, telling: int) -> Walk | None:
@@ -488,11 +530,15 @@ def _left(walk: Walk, dates: Sequence[datetime], pagination: _Pagination | None,
     if not token:
         return None
     if len(set(dates)) >= telling:
-        if list(dates) == sorted(dates):
+        if _rises(dates):
             return Walk(dates[-1], walk.before)
-        if list(dates) == sorted(dates, reverse=True):
+        if _rises(dates[::-1]):
             return Walk(walk.after, dates[-1])
     return Walk(walk.after, walk.before, token)
+
+
+def _rises(dates: Sequence[datetime]) -> bool:
+    return all(earlier <= later for earlier, later in pairwise(dates))
 
 
 def _with(where: Mapping[str, Any], data: Sequence[str]) -> dict[str, Any]:
@@ -508,11 +554,11 @@ def _read_window(pull: Pull) -> Walk | None:
     return read_cursor(pull.cursor or "", WindowCursor).walk
 
 
-def _stamp(raw: msgspec.Raw, type: type[T]) -> T:
+def _stamp(raw: msgspec.Raw, type: type[T]) -> T | None:
     try:
         return msgspec.json.decode(raw, type=type)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadAnswer(f"Amazon sent a record without an id or its dates: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def _rate(reply: Reply) -> Decimal | None:

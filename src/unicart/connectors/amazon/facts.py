@@ -64,8 +64,8 @@ FACTS = Facts(
     functions=(Function.GET_ORDERS, Function.GET_PRODUCTS),
     limits=(
         "Each operation has a bucket of its own for each seller: searching orders is refilled once in three minutes and holds "
-        "20 requests of 100 orders, listings 5 requests a second of 20. More often than the bucket is refilled, nothing is "
-        "asked; a long first sync waits for it between its pages."
+        "20 requests of 100 orders, listings 5 requests a second of 20. Orders are looked for every four minutes, so that "
+        "some of the bucket is left; a long first sync waits for it between its pages."
     ),
     incremental=(
         "Orders: their lastUpdatedTime, up to two minutes ago, which is as new as Amazon tells. Listings: lastUpdatedDate; "

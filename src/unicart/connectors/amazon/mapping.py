@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from unicart.connectors.amazon import payloads
-from unicart.connectors.kit import UnmappableRecord, per_unit
+from unicart.connectors.kit import UnmappableRecord, finite, format_utc, per_unit
 from unicart.contract.common import Address
 from unicart.contract.orders import (
     LineItem,
@@ -18,7 +18,7 @@ from unicart.contract.orders import (
     ShipmentLineItem,
     ShipmentStatus,
 )
-from unicart.contract.products import Product
+from unicart.contract.products import Measurements, Product
 
 _orders = msgspec.json.Decoder(payloads.Order)
 _listings = msgspec.json.Decoder(payloads.Listing)
@@ -33,6 +33,8 @@ STATUSES = {
     "CANCELLED": OrderStatus.CANCELLED,
     "UNFULFILLABLE": OrderStatus.EXCEPTION,
 }
+TO_BE_SHIPPED = ("UNSHIPPED", "PARTIALLY_SHIPPED")
+PICKED_UP = "IN_STORE_PICK_UP"
 PACKAGE_STATUSES = {
     "PENDING": ShipmentStatus.OPEN,
     "IN_TRANSIT": ShipmentStatus.SHIPPED,
@@ -41,6 +43,9 @@ PACKAGE_STATUSES = {
     "CANCELLED": ShipmentStatus.CANCELLED,
     "UNDELIVERABLE": ShipmentStatus.EXCEPTION,
 }
+BARCODES = ("gtin", "ean", "upc")
+LENGTHS = {"centimeters": "cm", "inches": "in"}
+WEIGHTS = {"grams": "g", "kilograms": "kg", "ounces": "oz", "pounds": "lb"}
 CURRENCIES = {
     "A2EUQ1WTGCTBG2": "CAD",
     "ATVPDKIKX0DER": "USD",
@@ -140,6 +145,8 @@ def products(raw: bytes) -> list[Product]:
             image_url=(summary.main_image.link if summary.main_image else None) or None,
             price=_amount(offer.price, "offers.price") if offer else None,
             inventory=sum(stock.values()) if stock else None,
+            gtin=_gtin(source.attributes, summary.marketplace_id),
+            measurements=_measurements(source.attributes, summary.marketplace_id),
             additional_fields={
                 "asin": summary.asin,
                 "fn_sku": summary.fn_sku,
@@ -155,6 +162,23 @@ def products(raw: bytes) -> list[Product]:
             },
         )
     ]
+
+
+def has_address(raw: bytes) -> bool | None:
+    """Whether an order tells where the merchant is to send it; null if it need not.
+
+    Without the role for addresses Amazon still sends city, region and country.
+    """
+    try:
+        source = _orders.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    fulfillment, address = source.fulfillment, source.recipient.delivery_address if source.recipient else None
+    if fulfillment is None or fulfillment.fulfilled_by != "MERCHANT" or PICKED_UP in (source.programs or []):
+        return None
+    if address and (address.name or address.address_line1 or address.postal_code):
+        return True
+    return False if fulfillment.fulfillment_status in TO_BE_SHIPPED else None
 
 
 def _total(source: payloads.Order) -> Decimal | None:
@@ -424,11 +448,36 @@ def _parent(source: payloads.Listing) -> str:
     return next((sku for each in related for sku in each.parent_skus or [] if sku), source.sku)
 
 
+def _gtin(attributes: payloads.Attributes | None, marketplace: str) -> str | None:
+    known = attributes.externally_assigned_product_identifier if attributes else []
+    found = (each.value for each in known if each.marketplace_id == marketplace and each.type in BARCODES)
+    return next((value for value in found if value), None)
+
+
+def _measurements(attributes: payloads.Attributes | None, marketplace: str) -> Measurements:
+    """Those of the packed product, in units that a record may have."""
+    attributes = attributes or payloads.Attributes()
+    sizes = (each for each in attributes.item_package_dimensions if each.marketplace_id == marketplace)
+    weights = (each for each in attributes.item_package_weight if each.marketplace_id == marketplace)
+    size, weight = next(sizes, payloads.Size()), next(weights, payloads.Weight())
+    sides = [each or payloads.Length() for each in (size.length, size.width, size.height)]
+    units = {LENGTHS.get(each.unit or "") for each in sides if each.value is not None}
+    unit = units.pop() if len(units) == 1 else None
+    length, width, height = [each.value if unit else None for each in sides]
+    weight_unit = WEIGHTS.get(weight.unit or "") if weight.value is not None else None
+    return Measurements(
+        length=length,
+        width=width,
+        height=height,
+        unit=unit,
+        weight=weight.value if weight_unit else None,
+        weight_unit=weight_unit,
+    )
+
+
 def _amount(money: payloads.Money, field: str) -> Decimal:
-    if not money.amount.is_finite():
-        raise UnmappableRecord(f"{field}: {money.amount} is not a number")
-    return money.amount
+    return finite(money.amount, field)
 
 
 def _text(moment: datetime | None) -> str | None:
-    return moment.isoformat().replace("+00:00", "Z") if moment is not None else None
+    return format_utc(moment, "seconds") if moment is not None else None

@@ -316,7 +316,42 @@ class Relationships(Record):
     relationships: list[Relationship] = []
 
 
+class Identifier(msgspec.Struct):
+    """A barcode, in one marketplace."""
+
+    type: str | None = None
+    value: str | None = None
+    marketplace_id: str | None = None
+
+
+class Length(msgspec.Struct):
+    value: Decimal | None = None
+    unit: str | None = None
+
+
+class Size(msgspec.Struct):
+    length: Length | None = None
+    width: Length | None = None
+    height: Length | None = None
+    marketplace_id: str | None = None
+
+
+class Weight(msgspec.Struct):
+    value: Decimal | None = None
+    unit: str | None = None
+    marketplace_id: str | None = None
+
+
+class Attributes(msgspec.Struct):
+    """What the product type defines. Its names are in snake case."""
+
+    externally_assigned_product_identifier: list[Identifier] = []
+    item_package_dimensions: list[Size] = []
+    item_package_weight: list[Weight] = []
+
+
 class Listing(ListingStamp):
+    attributes: Attributes | None = None
     offers: list[Offer] | None = None
     fulfillment_availability: list[Availability] | None = None
     relationships: list[Relationships] | None = None
