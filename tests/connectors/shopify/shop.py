@@ -37,6 +37,7 @@ from graphql import (
 from connectors.kit.server import Request, _read_request, answer
 from connectors.shopify.goods import Node, gid, stamp
 from unicart.connectors.kit import Session, Throttle
+from unicart.connectors.shopify import auth
 from unicart.connectors.shopify.client import ShopifyConnector
 
 SPECIFICATION = Path(__file__).parents[4] / "shared" / "specs" / "shopify" / "admin_2026-10.introspection.json.gz"
@@ -155,7 +156,7 @@ class Shop:
             for owner in self.tables["Product"].values()
             for each in owner["variants"]
             for level in each["inventoryItem"]["inventoryLevels"]
-            if level["location"]["id"] == location
+            if level["location"]["id"] == location and (level["isActive"] or arguments.get("includeInactive"))
         ]
         return _listed(rows, {"sortKey": "ID", **arguments})
 
@@ -217,6 +218,10 @@ class Shop:
                 operation |= {"fileSize": str(len(operation["body"])), "url": f"{self.url}/bulk/{number}?sig=a%2Fb"}
 
     def subscribe(self, topic: str, uri: str) -> Node:
+        if topic.startswith("FULFILLMENT") and auth.SHIPPING_SCOPE not in auth.reading(self.scopes):
+            return {
+                "userErrors": [{"message": f"You do not have permission to create or update webhooks with {topic}"}]
+            }
         if any((each["topic"], each["uri"]) == (topic, uri) for each in self.subscriptions):
             return {"userErrors": [{"message": "Address for this topic has already been taken"}]}
         id = gid("WebhookSubscription", len(self.subscriptions) + 1)
@@ -242,6 +247,8 @@ class Shop:
             return self._root(name, arguments)
         if name == "inventoryLevels" and source["__typename"] == "Location":
             return self.levels_of(source["id"], arguments)
+        if name == "inventoryLevels":
+            return _connection([each for each in source[name] if each["isActive"]], arguments, lambda index, _: index)
         if name == "quantities":
             return [each for each in source[name] if each["name"] in arguments["names"]]
         value = source[name]
@@ -368,18 +375,23 @@ def _flatten(node: Node, parent: str | None, lines: list[bytes]) -> None:
 def _found(rows: list[Node], search: str | None) -> list[Node]:
     terms = TERM.findall(search or "")
     assert TERM.sub("", search or "").strip() == "", f"no search that Shopify documents: {search}"
-    compare: dict[str, Callable[[str, str], bool]] = {
+    compare: dict[str, Callable[[datetime, datetime], bool]] = {
         ">=": lambda value, bound: value >= bound,
         "<=": lambda value, bound: value <= bound,
         "<": lambda value, bound: value < bound,
         ">": lambda value, bound: value > bound,
     }
-    return [row for row in rows if all(compare[sign](_indexed(row, DATES[name]), bound) for name, sign, bound in terms)]
+
+    def holds(row: Node, name: str, sign: str, bound: str) -> bool:
+        return compare[sign](_indexed(row, DATES[name]), datetime.fromisoformat(bound))
+
+    return [row for row in rows if all(holds(row, *term) for term in terms)]
 
 
-def _indexed(row: Node, date: str) -> Any:
-    """The date by which a record is found, which may lag behind its own."""
-    return row.get("indexedAt", row[date]) if date == "updatedAt" else row[date]
+def _indexed(row: Node, date: str) -> datetime:
+    """The date by which a record is found, which may lag behind its own, or have a fraction that is not shown."""
+    kept = "indexedAt" if date == "updatedAt" else "storedAt"
+    return datetime.fromisoformat(row[kept if kept in row else date])
 
 
 def _listed(rows: list[Node], arguments: Node) -> Node:
@@ -388,7 +400,7 @@ def _listed(rows: list[Node], arguments: Node) -> Node:
 
     def key(_: int, row: Node) -> Any:
         digits = int(re.findall(r"\d+", row["id"])[-1])
-        return [_indexed(row, date) if date else "", digits]
+        return [_indexed(row, date).isoformat() if date else "", digits]
 
     found = _found(rows, arguments.get("query"))
     found.sort(key=lambda row: key(0, row), reverse=bool(arguments.get("reverse")))

@@ -37,10 +37,11 @@ from unicart.connectors.kit import (
     RateLimitedByPlatform,
     RawPage,
     RequestRefused,
+    write_cursor,
 )
 from unicart.connectors.shopify import auth, client
 from unicart.connectors.shopify.client import ShopifyConnector
-from unicart.connectors.shopify.webhooks import TOPICS
+from unicart.connectors.shopify.webhooks import SHIPPING_TOPICS, TOPICS
 from unicart.contract.orders import Order, unreconciled
 from unicart.contract.products import Product
 from unicart.contract.resources import Function
@@ -212,6 +213,17 @@ async def test_orders_that_share_a_second_come_once_each() -> None:
     assert sorted(ids(found)) == sorted(ids(window)) == list(range(1, 61))
 
 
+async def test_orders_of_one_second_come_whatever_their_fractions_that_are_not_shown() -> None:
+    shop = Shop()
+    for number in range(1, 31):
+        made = shop.put(order(number, START - days(1)))
+        made["storedAt"] = (START - days(1) + timedelta(milliseconds=number)).isoformat()
+    async with connected(shop) as connector:
+        assert sorted(ids(await pages(connector))) == list(range(1, 31))
+        window = await pages(connector, since=START - days(1), until=START - days(1))
+    assert sorted(ids(window)) == list(range(1, 31))
+
+
 # Increments.
 
 
@@ -258,6 +270,30 @@ async def test_more_changes_in_one_second_than_a_page_holds() -> None:
             assert ids(rest) == ids(found[number + 1 :])
 
 
+@pytest.mark.parametrize("function", [ORDERS, PRODUCTS])
+async def test_a_run_that_goes_on_much_later_leaves_nothing_behind_its_place(function: Function) -> None:
+    """It was interrupted within the second in which records changed; another one changed in that second afterwards."""
+    shop = shop_of(40)
+    for number in range(1, 41):
+        shop.put(product(number, START - days(1) + timedelta(minutes=number)))
+    of = "Order" if function is ORDERS else "Product"
+    kept = shop.tables[of]
+    async with connected(shop) as connector:
+        cursor = (await pages(connector, function))[-1].cursor
+        moment = shop.tick(3600)
+        for number in range(20, 35):
+            touched(kept[gid(of, number)], moment)
+        run = connector.pull(function, Pull(cursor=cursor, overlap=timedelta(seconds=5)))
+        first = await anext(run)
+        await run.aclose()  # type: ignore[attr-defined]
+        touched(kept[gid(of, 5)], moment)
+        touched(kept[gid(of, 40)], shop.tick(3600))
+        rest = await pages(connector, function, cursor=first.cursor, interrupted=True)
+        found = await pages(connector, function, cursor=rest[-1].cursor)
+    assert {34, 40} <= set(ids(rest))
+    assert 5 in ids(found)
+
+
 async def test_an_order_that_changes_while_it_is_listed_does_not_carry_the_walk_away() -> None:
     """Shopify finds records by an index, which lags behind: the last one of a page may show a date of right now."""
     shop = shop_of(40)
@@ -301,10 +337,25 @@ async def test_a_change_of_a_fulfilment_order_brings_the_order() -> None:
         assert sorted(ids(found)) == [3, 4]
         assert records(found)["3"]["fulfillmentOrders"][0]["status"] == "ON_HOLD"
         shop.tick(3600)
-        # Within the overlap, the order itself comes again; the fulfilment orders are known by now.
+        # Within the overlap, the order itself comes again, and the other one once more.
+        found = await pages(connector, cursor=found[-1].cursor)
+        assert sorted(ids(found)) == [3, 4]
         shop.requests.clear()
         assert ids(await pages(connector, cursor=found[-1].cursor)) == [4]
         assert len(shop.requests) == 2
+
+
+async def test_a_fulfilment_order_that_changes_twice_in_the_second_of_a_run_is_not_taken_for_known() -> None:
+    shop = shop_of(20)
+    async with connected(shop) as connector:
+        cursor = (await pages(connector))[-1].cursor
+        changing = orders(shop)[3]["fulfillmentOrders"][0]
+        changing |= {"status": "ON_HOLD", "updatedAt": stamp(shop.tick(3600))}
+        found = await pages(connector, cursor=cursor)
+        changing["status"] = "OPEN"
+        shop.tick(600)
+        again = await pages(connector, cursor=found[-1].cursor)
+    assert records(again)["3"]["fulfillmentOrders"][0]["status"] == "OPEN"
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -466,6 +517,18 @@ async def test_a_bulk_operation_that_is_over_is_run_anew(monkeypatch: pytest.Mon
         assert sorted(ids(again)) == list(range(1, 13))
 
 
+async def test_a_result_of_unknown_length_is_not_taken_for_an_empty_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    await bulk(monkeypatch)
+    shop = shop_of(12)
+    async with connected(shop) as connector:
+        await anext(connector.pull(ORDERS, Pull()))
+        ((id, operation),) = shop.operations.items()
+        shop.operations[id] = operation | {"status": "COMPLETED", "url": f"{shop.url}/bulk/1", "fileSize": None}
+        cursor = client.OrdersCursor(phase="bulk", bulk=client.Bulk(id), reached=START, groups=START)
+        with pytest.raises(BadAnswer, match="how large"):
+            await pages(connector, cursor=write_cursor(cursor), interrupted=True)
+
+
 # Orders that are hidden.
 
 
@@ -580,6 +643,11 @@ async def test_products_come_again_when_they_or_their_parts_change() -> None:
         assert set(ids(changed)) - {12} == {3, 4, 5}
         (thing,) = variants_of(json.dumps(records(changed)["5"]).encode())
         assert thing.inventory_by_warehouse_id == {"1": 3, "2": 77}
+        shop.tick(3600)
+        touched(level, shop.now)["isActive"] = False
+        changed = await pages(connector, PRODUCTS, cursor=changed[-1].cursor)
+        (thing,) = variants_of(json.dumps(records(changed)["5"]).encode())
+        assert thing.inventory_by_warehouse_id == {"1": 3}
         shop.tick(3600)
         again = await pages(connector, PRODUCTS, cursor=changed[-1].cursor)
         shop.tick(3600)
@@ -715,6 +783,13 @@ async def test_subscribing_anew_leaves_one_subscription_for_each_topic() -> None
         await connector.unsubscribe(first)
         await connector.unsubscribe(first)
         assert {each["uri"] for each in shop.subscriptions} == {"https://unicart.example/other"}
+
+
+async def test_fulfilments_are_subscribed_to_where_the_app_may_read_them() -> None:
+    shop = Shop(scopes=(*SCOPES, "write_fulfillments"))
+    async with connected(shop, access_token=TOKEN, api_secret=SECRET) as connector:
+        await connector.subscribe(HOOKS)
+    assert {each["topic"] for each in shop.subscriptions} == {*TOPICS, *SHIPPING_TOPICS}
 
 
 async def test_without_the_client_secret_nothing_is_subscribed_to() -> None:

@@ -20,7 +20,10 @@ FULFILLMENT_SCOPES = (
     "read_third_party_fulfillment_orders",
     "read_assigned_fulfillment_orders",
 )
-SCOPES = (*NEEDED_SCOPES, *FULFILLMENT_SCOPES)
+SHIPPING_SCOPE = "read_fulfillments"
+"""What webhooks about fulfilments need; without it, `orders/updated` tells of them."""
+
+SCOPES = (*NEEDED_SCOPES, *FULFILLMENT_SCOPES, SHIPPING_SCOPE)
 """What an install asks for. `ALL_ORDERS` comes on top where Shopify has approved it for the app."""
 
 _DOMAIN = re.compile(r"[a-z0-9][a-z0-9-]*\.myshopify\.com", re.IGNORECASE | re.ASCII)
@@ -131,10 +134,15 @@ async def token_for(session: Session, shop: str, form: Mapping[str, str]) -> Tok
 
 
 def missing_scopes(granted: Iterable[str]) -> list[str]:
-    """The scopes that Unicart needs and that are not among ``granted``; one that writes includes the one that reads."""
-    readable = {scope.replace("write_", "read_", 1) if scope.startswith("write_") else scope for scope in granted}
+    """The scopes that Unicart needs and that are not among ``granted``."""
+    readable = reading(granted)
     missing = [scope for scope in NEEDED_SCOPES if scope not in readable]
     return missing if readable.intersection(FULFILLMENT_SCOPES) else [*missing, FULFILLMENT_SCOPES[0]]
+
+
+def reading(granted: Iterable[str]) -> set[str]:
+    """What the ``granted`` scopes let the app read; one that writes includes the one that reads."""
+    return {f"read_{scope.removeprefix('write_')}" if scope.startswith("write_") else scope for scope in granted}
 
 
 def _domain(shop: str) -> str:

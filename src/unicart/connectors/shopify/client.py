@@ -240,7 +240,7 @@ ORDER_NODES, PART_NODES, PRODUCT_NODES = _nodes(ORDER), _nodes(ORDER_PARTS), _no
 LOCATION_NODES, VARIANT_NODES, ITEM_NODES = _nodes(LOCATION), _nodes(STAMPED_VARIANT), _nodes(OWNED_ITEM)
 LEVELS = f"""query Levels($id: ID!, $after: String, $query: String!) {{
   node(id: $id) {{ ... on Location {{
-    page: inventoryLevels(first: 100, after: $after, query: $query) {_PAGE.format(_selection(STAMPED_LEVEL))}
+    page: inventoryLevels(first: 100, after: $after, query: $query, includeInactive: true) {_PAGE.format(_selection(STAMPED_LEVEL))}
   }} }}
 }}"""
 SHOP = """query Shop {
@@ -254,7 +254,7 @@ RUN_BULK = """mutation RunBulk($query: String!) {
   }
 }"""
 BULK_OPERATION = """query BulkOperation($id: ID!) {
-  node(id: $id) { ... on BulkOperation { status errorCode rootObjectCount fileSize url } }
+  node(id: $id) { ... on BulkOperation { status errorCode fileSize url } }
 }"""
 SUBSCRIPTIONS = f"""query Subscriptions($uri: String!, $after: String) {{
   page: webhookSubscriptions(first: 50, after: $after, uri: $uri) {_PAGE.format("id topic")}
@@ -276,11 +276,15 @@ def bulk_query(search: str) -> str:
 
 
 class Walk(msgspec.Struct, frozen=True):
-    """How far a list is walked: the second of the last record, the ids seen in it, and Shopify's own cursor, if needed."""
+    """How far a list is walked: the second of the last record, the ids seen in it, and Shopify's own cursor, if needed.
+
+    ``edge`` is where the walk came to records that had just changed: others of that time may have come behind it since.
+    """
 
     position: Moment | None = None
     seen: list[str] = []
     after: str | None = None
+    edge: Moment | None = None
 
 
 class Bulk(msgspec.Struct, frozen=True):
@@ -403,7 +407,6 @@ class _Mutation(msgspec.Struct):
 class _Operation(msgspec.Struct, rename="camel"):
     status: str
     error_code: str | None = None
-    root_object_count: str | int = 0
     file_size: str | int | None = None
     url: str | None = None
 
@@ -501,7 +504,8 @@ class ShopifyConnector(Connector):
                 "Webhooks cannot be verified without the app's client secret: add the connection with --api-secret."
             )
         there = {each.topic for each in await self._subscriptions(url)}
-        for topic in webhooks.TOPICS:
+        shipping = auth.SHIPPING_SCOPE in auth.reading((await self._granted()).scopes())
+        for topic in webhooks.TOPICS + (webhooks.SHIPPING_TOPICS if shipping else ()):
             if topic not in there:
                 made = await self._ask(SUBSCRIBE, _Mutation, {"topic": topic, "uri": url})
                 if made.answer.user_errors:
@@ -554,11 +558,13 @@ class ShopifyConnector(Connector):
             cursor = replace(cursor, phase="changes", walk=Walk(cursor.reached))
         yielded: set[tuple[str, str]] = set()
         if cursor.phase == "changes":
+            began: datetime | None = None
             async for nodes, walk in self._walk(ORDERS, "updatedAt", cursor.walk):
+                began = began or self._clock()
                 yielded |= {_stamp(group) for node in nodes for group in node["fulfillmentOrders"]}
-                cursor = replace(cursor, walk=walk, reached=max(cursor.reached, walk.position or cursor.reached))
+                cursor = replace(cursor, walk=walk, reached=_reached(walk, cursor.reached) or cursor.reached)
                 yield self._page(nodes, cursor, total)
-            changed, groups, known = await self._regrouped(cursor, yielded, pull.overlap)
+            changed, groups, known = await self._regrouped(cursor, yielded, pull.overlap, began or self._clock())
             for start in range(0, len(changed), BULK_PAGE):
                 nodes = await self._by_ids(ORDER, ORDER_NODES, changed[start : start + BULK_PAGE])
                 yield self._page(nodes, cursor, total)
@@ -583,10 +589,10 @@ class ShopifyConnector(Connector):
         return msgspec.structs.replace(cursor, phase="changes", walk=Walk(cursor.reached - pull.overlap))
 
     async def _regrouped(
-        self, cursor: OrdersCursor, yielded: set[tuple[str, str]], overlap: timedelta
+        self, cursor: OrdersCursor, yielded: set[tuple[str, str]], overlap: timedelta, began: datetime
     ) -> tuple[list[str], datetime, dict[str, str]]:
-        """The orders whose fulfilment orders changed, unless this run has ``yielded`` them so; how far that is, and the
-        dates of the latest fulfilment orders."""
+        """The orders whose fulfilment orders changed, unless this run, which ``began`` then, has ``yielded`` them so; how
+        far that is, and the dates of the latest fulfilment orders that cannot change within their second any more."""
         changed: dict[str, None] = {}
         found: list[tuple[datetime, tuple[str, str]]] = []
         async for nodes, _ in self._walk(GROUPS, "updatedAt", Walk(cursor.groups - overlap)):
@@ -595,7 +601,7 @@ class ShopifyConnector(Connector):
                 if _stamp(node) not in yielded and _stamp(node) not in cursor.known.items():
                     changed[_convert(node, _StampedGroup).order_id] = None
         latest = max([cursor.groups, *(date for date, _ in found)])
-        return list(changed), latest, dict(stamp for date, stamp in found if date >= latest - overlap)
+        return list(changed), latest, dict(stamp for date, stamp in found if latest - overlap <= date < began - FRESH)
 
     async def _products(self, pull: Pull) -> AsyncIterator[RawPage]:
         replace = msgspec.structs.replace
@@ -604,8 +610,8 @@ class ShopifyConnector(Connector):
         async for nodes, walk in self._walk(PRODUCTS, "updatedAt", cursor.walk):
             if cursor.parts is not None:
                 yielded.update(_stamp(part) for node in nodes for part in _parts_of_product(node))
-            reached = max(filter(None, [cursor.reached, walk.position]), default=None)
-            cursor = replace(cursor, walk=walk, reached=reached, began=cursor.began or self._clock())
+            reached, began = _reached(walk, cursor.reached), cursor.began or self._clock()
+            cursor = replace(cursor, walk=walk, reached=reached, began=began)
             yield self._page(nodes, cursor)
         if cursor.parts is not None:
             changed = await self._changed_products(cursor.parts - pull.overlap, yielded)
@@ -668,7 +674,7 @@ class ShopifyConnector(Connector):
         listing = ORDERS if function is Function.GET_ORDERS else PRODUCTS
         first = Walk(pull.since and pull.since.replace(microsecond=0))
         begun = read_cursor(pull.cursor, WindowCursor).walk if pull.cursor else first
-        limit = [f"created_at:<='{_text(until)}'"]
+        limit = _bound("created_at", until, down=True)
         async for nodes, walk in self._walk(listing, "createdAt", begun, limit):
             yield self._page(nodes, WindowCursor(walk))
         if function is Function.GET_ORDERS and await self._hidden(pull.since):
@@ -687,14 +693,14 @@ class ShopifyConnector(Connector):
         term = "created_at" if date == "createdAt" else "updated_at"
         sort, resumed = term.upper(), walk.after
         while True:
-            bound = [f"{term}:{'<' if down else '>'}='{_text(walk.position)}'"] if walk.position else []
+            bound = _bound(term, walk.position, down=down)
             try:
                 page = await self._list(listing, " ".join([*filters, *bound]), walk.after, sort, down=down)
             except RequestRefused:
                 if resumed is None or walk.after != resumed:
                     raise
                 # A cursor of an earlier run may be of no use any more; the walk's position always is.
-                walk, resumed = Walk(walk.position, walk.seen), None
+                walk, resumed = Walk(walk.position, walk.seen, edge=walk.edge), None
                 continue
             stamps = [(_date_of(node, date), _gid(node)) for node in page.nodes]
             known = {(walk.position, id) for id in walk.seen}
@@ -801,9 +807,9 @@ class ShopifyConnector(Connector):
             yield self._page([], cursor, total), cursor
             raise _bulk_failed(operation)
         if operation.url:
-            async for nodes, offset in self._bulk_result(
-                operation.url, int(operation.file_size or 0), cursor.bulk.offset
-            ):
+            if not operation.file_size:
+                raise BadAnswer("Shopify does not tell how large the result of the bulk operation is.")
+            async for nodes, offset in self._bulk_result(operation.url, int(operation.file_size), cursor.bulk.offset):
                 cursor = replace(cursor, bulk=replace(cursor.bulk, offset=offset))
                 yield self._page(nodes, cursor, total), cursor
         cursor = replace(cursor, phase="older", walk=Walk(cursor.since))
@@ -974,9 +980,18 @@ def _behind(
     """The walk behind a page of records with these dates and ids."""
     dates = [date for date, _ in stamps]
     ordered = dates == sorted(dates, reverse=down)
+    edge = walk.edge if settled else walk.edge or dates[-1]
     if dates and (settled or ended) and ordered and dates[-1] != walk.position:
-        return Walk(dates[-1], [id for date, id in stamps if date == dates[-1]])
-    return Walk(walk.position, walk.seen, after or walk.after)
+        return Walk(dates[-1], [id for date, id in stamps if date == dates[-1]], edge=edge)
+    return Walk(walk.position, walk.seen, after or walk.after, edge)
+
+
+def _reached(walk: Walk, before: datetime | None) -> datetime | None:
+    """The date up to which a run has brought all changes, but for the overlap; never earlier than ``before``."""
+    if walk.position is None:
+        return before
+    reached = min(walk.position, walk.edge or walk.position)
+    return max(reached, before or reached)
 
 
 def _groups(data: bytes, *, last: bool) -> list[tuple[list[bytes], int]]:
@@ -993,8 +1008,9 @@ def _groups(data: bytes, *, last: bool) -> list[tuple[list[bytes], int]]:
             groups.append(([], offset))
         offset += len(line)
         if groups:
-            lines = groups[-1][0]
-            groups[-1] = ([*lines, line] if line.strip() else lines, offset)
+            lines, _ = groups[-1]
+            lines += [line] if line.strip() else []
+            groups[-1] = lines, offset
         elif line.strip():
             raise BadAnswer("The result of the bulk operation begins with a part of a record.")
     return groups if last else groups[:-1]
@@ -1071,6 +1087,11 @@ def _global(type: str, numbers: Iterable[str]) -> list[str]:
 
 def _at_least(term: str, since: datetime | None) -> list[str]:
     return [f"{term}:>='{_text(since)}'"] if since else []
+
+
+def _bound(term: str, moment: datetime | None, *, down: bool) -> list[str]:
+    """The search for records of the second of ``moment`` and of all later ones, or earlier ones."""
+    return [_before(term, moment + SECOND)] if moment and down else _at_least(term, moment)
 
 
 def _before(term: str, moment: datetime) -> str:
