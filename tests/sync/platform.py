@@ -1,6 +1,7 @@
 """A platform that does what a test scripts: pages of orders, errors between them, and answers that make no sense."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -40,6 +41,8 @@ class ScriptedPlatform(Connector):
         super().__init__({}, Session(""))
         self.pages = pages
         self.before: Between | None = None
+        self.notice: str | None = None
+        self.visible_from: datetime | None = None
         self.pulls: list[Pull] = []
 
     async def check(self) -> Account:
@@ -52,11 +55,14 @@ class ScriptedPlatform(Connector):
             if self.before is not None:
                 await self.before(number)
             records = [raw if isinstance(raw, bytes) else msgspec.json.encode(raw) for raw in self.pages[number]]
-            yield RawPage(records=records, cursor=str(number + 1), total=sum(map(len, self.pages)))
+            yield RawPage(records=records, cursor=str(number + 1), total=sum(map(len, self.pages)), notice=self.notice)
 
     async def fetch(self, function: Function, ids: Sequence[str]) -> Sequence[bytes]:
         found = [raw for page in self.pages for raw in page if isinstance(raw, RawOrder) and raw.id in ids]
         return [msgspec.json.encode(raw) for raw in found]
+
+    async def oldest_visible(self, function: Function) -> datetime | None:
+        return self.visible_from
 
     @classmethod
     def map(cls, function: Function, raw: bytes) -> Sequence[Record]:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from shop import EPOCH, moment
 from sync.platform import RawOrder, ScriptedPlatform
 from unicart.connectors.kit import Connector, Hint, Hook, PlatformUnavailable, RateLimitedByPlatform
 from unicart.contract.resources import ORDERS, Function
@@ -172,6 +173,18 @@ async def test_what_is_gone_at_the_platform_is_removed_and_told(desk: Desk) -> N
     await desk.apply()
     assert await desk.note("a") is None
     assert len(await desk.told()) == 3, "an order that is gone already is not told again"
+
+
+async def test_what_may_only_be_hidden_from_us_stays(desk: Desk) -> None:
+    desk.platform.shop["a"] = order("a", note="last")
+    await desk.arrive("a")
+    await desk.apply()
+    desk.platform.shop.clear()
+    desk.platform.visible_from = moment(EPOCH + 1)
+    await desk.arrive("a")
+    await desk.apply()
+    assert await desk.note("a") == "last"
+    assert await desk.waiting() == 0
 
 
 async def test_what_cannot_be_mapped_is_quarantined_and_the_rest_goes_on(desk: Desk) -> None:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 
-from shop import EPOCH
+from shop import EPOCH, moment
 from sync.platform import RawOrder, ScriptedPlatform, orders
 from unicart.connectors.kit import Connector, PlatformUnavailable, Pull
 from unicart.contract.resources import ORDERS, Function
@@ -100,6 +100,18 @@ async def test_archived_records_are_asked_for_and_stay(database: Database, conne
     found = await passed(database, connection, shop)
     assert (found.changed, found.deleted) == (1, 0)
     assert (await stored(database, connection))["d"] == "archived"
+
+
+@pytest.mark.parametrize(("seconds", "deleted"), [(0, 1), (1, 0)])
+async def test_what_may_be_hidden_is_not_taken_for_deleted(
+    database: Database, connection: Connection, shop: Shop, seconds: int, deleted: int
+) -> None:
+    shop.pages = [orders("a", "b", "c")]
+    shop.visible_from = moment(EPOCH + seconds)
+    found = await passed(database, connection, shop)
+    assert found.finished is not None
+    assert found.deleted == deleted
+    assert ("d" in await stored(database, connection)) == (not deleted)
 
 
 async def test_what_the_next_sync_would_have_brought_is_stored_but_not_counted(

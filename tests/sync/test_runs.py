@@ -196,6 +196,27 @@ async def test_an_error_is_told_when_it_comes_changes_and_goes(
     assert told[0]["data"]["affected_endpoints"] == [{"endpoint": "GET /cart/orders", "preventing_sync": False}]
 
 
+async def test_what_runs_cannot_see_stands_on_the_connection_until_one_sees_all(
+    run: Run, database: Database, connection: Connection
+) -> None:
+    platform = ScriptedPlatform(THREE)
+    platform.notice = "Older orders are hidden. Grant the scope read_all_orders."
+    for _ in range(2):
+        progress = await run(platform)
+        assert (progress.error, progress.pulled) == (None, 5)
+        (shown,) = await errors(database, connection)
+        assert (shown.message, shown.type, shown.preventing_sync) == (platform.notice, "missing_permission", False)
+        assert shown.last_seen == (await state(database, connection)).finished
+    platform.notice = None
+    await run(platform)
+    assert await errors(database, connection) == []
+    told = (await events.read(database, connection.organization_id, None, 100)).events
+    assert [each.type for each in told if "error" in each.type] == [
+        "connection-error.created",
+        "connection-error.deleted",
+    ]
+
+
 async def test_a_first_sync_is_told_by_its_end_alone(run: Run, database: Database, connection: Connection) -> None:
     await run(ScriptedPlatform(THREE))
     await run(ScriptedPlatform([orders("1", changed=5, status="fulfilled"), orders("6")]))

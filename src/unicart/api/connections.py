@@ -18,6 +18,7 @@ from unicart.contract.connections import (
     ConnectedAccount,
     ConnectionObject,
     ConnectionProblem,
+    ErrorType,
     QuarantinedRecord,
     ReconciliationResult,
     SyncSchedule,
@@ -162,7 +163,7 @@ def _schedule(schedule: Schedule, status: Status, now: int) -> SyncSchedule:
         latest_data=_date(status.latest.get(name)),
         sync_frequency=schedule.every,
         in_progress=running,
-        sync_status=_sync_status(schedule, checkpoint if running else None, status.errors),
+        sync_status=_sync_status(schedule, checkpoint, status.errors, running=running),
         next_sync=None if waits else format_date(schedule.due),
         pulled=checkpoint.pulled if checkpoint else 0,
         expected=checkpoint.expected if checkpoint else None,
@@ -183,15 +184,23 @@ def _reconciliation(found: Reconciliation | None) -> ReconciliationResult | None
     )
 
 
-def _sync_status(schedule: Schedule, running: Checkpoint | None, errors: list[SyncError]) -> SyncStatus:
-    if running is not None:
-        first = running.first_finished is None
+def _sync_status(
+    schedule: Schedule, checkpoint: Checkpoint | None, errors: list[SyncError], *, running: bool
+) -> SyncStatus:
+    if running:
+        first = checkpoint is None or checkpoint.first_finished is None
         return SyncStatus.FIRST_SYNC_IN_PROGRESS if first else SyncStatus.SYNC_IN_PROGRESS
     if schedule.paused:
         return SyncStatus.DISABLED
-    if any(error.function == schedule.function for error in errors):
+    finished = checkpoint.finished if checkpoint else None
+    if any(error.function == schedule.function and not _is_notice(error, finished) for error in errors):
         return SyncStatus.ERROR
     return SyncStatus.ENABLED
+
+
+def _is_notice(error: SyncError, finished: int | None) -> bool:
+    """Whether the last run ended well all the same, and only could not see everything."""
+    return error.type is ErrorType.MISSING_PERMISSION and error.last_seen == finished
 
 
 def _error(error: SyncError) -> ConnectionProblem:

@@ -181,10 +181,12 @@ async def release(
     *,
     finished: int | None,
     told: Sequence[Event] = (),
+    mended: bool = True,
 ) -> None:
     """End a run: give the lease back, and if it is ``finished`` (epoch seconds), begin a new increment next time.
 
-    The events of the end are ``told``, unless another run has taken over.
+    The events of the end are ``told``, unless another run has taken over. The error that stood on the function is gone
+    with a finished run, if that ``mended`` it.
     """
     connection_key = connection.key
     values: dict[str, object] = {"lease_owner": None, "lease_until": 0}
@@ -202,14 +204,18 @@ async def release(
             .returning(_c.function)
         )
         if held and finished is not None:
-            e = connection_errors.c
-            mended = await transaction.execute(
-                delete(connection_errors)
-                .where(e.connection_key == connection_key, e.function == function)
-                .returning(*columns(SyncError, connection_errors))
-            )
-            gone = [_told(connection, ERROR_DELETED, read(SyncError, row)) for row in mended]
+            gone = await _clear_error(transaction, connection, function) if mended else []
             await events.put(transaction, connection, [*told, *gone], finished)
+
+
+async def _clear_error(transaction: Transaction, connection: Connection, function: str) -> list[Event]:
+    c = connection_errors.c
+    rows = await transaction.execute(
+        delete(connection_errors)
+        .where(c.connection_key == connection.key, c.function == function)
+        .returning(*columns(SyncError, connection_errors))
+    )
+    return [_told(connection, ERROR_DELETED, read(SyncError, row)) for row in rows]
 
 
 async def record_error(database: Database, connection: Connection, error: SyncError) -> None:

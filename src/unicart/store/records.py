@@ -138,16 +138,20 @@ async def remove(
     now: int,
     *,
     announced: bool,
+    oldest: int | None = None,
 ) -> int:
     """Delete records that the platform does not have any more, and return how many there were.
 
-    Each is told by an event with its last document, if it is ``announced``.
+    Each is told by an event with its last document, if it is ``announced``. Those that were created before ``oldest``
+    (epoch seconds) stay.
     """
     if not ids:
         return 0
     connection_key, table = connection.key, RECORDS[resource.name]
     await lock(transaction, connection_key)
     stored = await _stored(transaction, connection_key, resource, list(ids))
+    if oldest is not None:
+        stored = {id: old for id, old in stored.items() if old.created >= oldest}
     for id, old in stored.items():
         await transaction.execute(delete(table).where(table.c.connection_key == connection_key, table.c.id == id))
         if old.tags != "[]":

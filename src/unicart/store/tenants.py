@@ -3,7 +3,7 @@
 import hmac
 import time
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -226,6 +226,22 @@ async def read_credentials(database: Database, vault: Vault, connection: Connect
     """
     rows = await database.execute(select(_c.credentials).where(_c.connection_key == connection.key))
     return vault.decrypt(rows[0][0])
+
+
+async def change_credentials(
+    database: Database, vault: Vault, connection: Connection, changed: Mapping[str, str]
+) -> None:
+    """Replace the credentials that are named in ``changed``.
+
+    Raises:
+        SecretError: the others were written with another key.
+    """
+    mine = _c.connection_key == connection.key
+    async with database.write() as transaction:
+        rows = await transaction.execute(select(_c.credentials).where(mine).with_for_update())
+        for (kept,) in rows:
+            renewed = vault.encrypt({**vault.decrypt(kept), **changed})
+            await transaction.execute(connections.update().where(mine).values(credentials=renewed))
 
 
 async def read_subscription(database: Database, connection: Connection) -> bytes | None:

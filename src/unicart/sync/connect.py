@@ -8,7 +8,7 @@ from unicart.connectors.kit import Account, Connector, Session
 from unicart.connectors.registry import connector
 from unicart.store.database import Database
 from unicart.store.secrets import Vault
-from unicart.store.tenants import Connection, read_credentials
+from unicart.store.tenants import Connection, change_credentials, read_credentials
 
 Open = Callable[[Database, Vault, Connection], AbstractAsyncContextManager[Connector]]
 """How a stored connection is opened: `opened_connection`, unless a test has platforms of its own."""
@@ -78,4 +78,20 @@ async def opened_connection(database: Database, vault: Vault, connection: Connec
     """The connector of a stored connection."""
     credentials = await read_credentials(database, vault, connection)
     async with opened(connection.integration_name, credentials, private_network=connection.private_network) as platform:
+        platform.credential_store = _Stored(database, vault, connection)
         yield platform
+
+
+class _Stored:
+    """The credentials of one connection."""
+
+    def __init__(self, database: Database, vault: Vault, connection: Connection) -> None:
+        self._database = database
+        self._vault = vault
+        self._connection = connection
+
+    async def read(self) -> Mapping[str, str]:
+        return await read_credentials(self._database, self._vault, self._connection)
+
+    async def write(self, changed: Mapping[str, str]) -> None:
+        await change_credentials(self._database, self._vault, self._connection, changed)

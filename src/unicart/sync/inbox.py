@@ -9,19 +9,20 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 
 import msgspec
 
 from unicart.connectors.kit import Connector, ConnectorError, Hint, Hook, RateLimitedByPlatform
 from unicart.contract.resources import BY_FUNCTION, Function
-from unicart.store import checkpoints, inbox, quarantine, records
+from unicart.store import checkpoints, inbox, records
 from unicart.store.checkpoints import LeaseLost
 from unicart.store.database import Database, StoreUnavailable
 from unicart.store.inbox import Entry
 from unicart.store.secrets import SecretError, Vault
 from unicart.store.tenants import Connection
 from unicart.sync.connect import Open, opened_connection
-from unicart.sync.pages import KeyedRaw, MappedPage, keyed, map_page, save_page
+from unicart.sync.pages import KeyedRaw, MappedPage, keyed, map_page, remove_gone, save_page
 from unicart.tasks import Tasks
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class _Applied(msgspec.Struct):
     function: Function
     page: MappedPage
     gone: set[str]
+    visible_from: datetime | None
     announced: bool
 
 
@@ -138,10 +140,12 @@ class InboxWorker:
         async with self._database.write() as transaction:
             await checkpoints.hold(transaction, connection.key, INBOX, self._owner, now + LEASE_SECONDS)
             for each in applied:
-                resource, announced = BY_FUNCTION[each.function], each.announced
-                await save_page(transaction, connection, each.function, each.page, now, announced=announced)
-                await records.remove(transaction, connection, resource, each.gone, now, announced=announced)
-                await quarantine.clear(transaction, connection.key, each.function.value, each.gone)
+                function, announced = each.function, each.announced
+                await save_page(transaction, connection, function, each.page, now, announced=announced)
+                visible = each.visible_from
+                await remove_gone(
+                    transaction, connection, function, each.gone, now, visible_from=visible, announced=announced
+                )
             await inbox.remove(transaction, entries)
 
     async def _look(
@@ -154,8 +158,10 @@ class InboxWorker:
         page = map_page(connection, platform, function, [*carried.values(), *keyed(raws)])
         found = {key for key, _ in page.mapped} | {each.raw_key for each in page.refused}
         found |= {prepared.columns["id"] for _, prepared in page.mapped}
+        gone = set(asked) - found
+        visible_from = await platform.oldest_visible(function) if gone else None
         announced = await checkpoints.is_complete(self._database, connection.key, function.value)
-        return _Applied(function, page, set(asked) - found, announced)
+        return _Applied(function, page, gone, visible_from, announced)
 
     async def _newer(
         self, connection: Connection, platform: Connector, function: Function, hints: Mapping[str, Hint]

@@ -1,7 +1,8 @@
 """From raw records to stored ones: what becomes of a page, wherever it comes from."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 
 import msgspec
 
@@ -61,6 +62,28 @@ async def save_page(
         await quarantine.put(transaction, key, name, each.raw_key, each.reason, each.raw, now, __version__)
     await quarantine.clear(transaction, key, name, {raw_key for raw_key, _ in page.mapped})
     return saved
+
+
+async def remove_gone(
+    transaction: Transaction,
+    connection: Connection,
+    function: Function,
+    ids: Collection[str],
+    now: int,
+    *,
+    visible_from: datetime | None,
+    announced: bool,
+) -> int:
+    """Remove records that the platform was asked for and did not have, and return how many there were.
+
+    Those that were created before ``visible_from`` may only be hidden from us, and stay; so does what is quarantined, whose
+    date is not known.
+    """
+    oldest = None if visible_from is None else int(visible_from.timestamp())
+    if oldest is None:
+        await quarantine.clear(transaction, connection.key, function.value, ids)
+    resource = BY_FUNCTION[function]
+    return await records.remove(transaction, connection, resource, ids, now, oldest=oldest, announced=announced)
 
 
 def keyed(raws: Sequence[bytes]) -> list[KeyedRaw]:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from unicart.connectors.kit import Connector, ConnectorError, Pull, RawPage
 from unicart.contract.resources import BY_FUNCTION, Function
-from unicart.store import checkpoints, quarantine, reconciliations, records
+from unicart.store import checkpoints, reconciliations
 from unicart.store.checkpoints import Checkpoint, LeaseLost
 from unicart.store.database import Database, StoreUnavailable, Transaction
 from unicart.store.leases import this_process
@@ -22,7 +22,7 @@ from unicart.store.reconciliations import Reconciliation
 from unicart.store.secrets import SecretError, Vault
 from unicart.store.tenants import Connection
 from unicart.sync.connect import Open, opened_connection
-from unicart.sync.pages import MappedPage, keyed, map_page, save_page
+from unicart.sync.pages import MappedPage, keyed, map_page, remove_gone, save_page
 from unicart.tasks import Tasks
 
 log = logging.getLogger(__name__)
@@ -168,13 +168,17 @@ class _Pass:
         raws = await self._platform.fetch(self._function, ids)
         page = map_page(self._connection, self._platform, self._function, keyed(raws))
         found = {prepared.columns["id"] for _, prepared in page.mapped} | {each.raw_key for each in page.refused}
+        gone = set(ids) - found
+        visible_from = await self._platform.oldest_visible(self._function) if gone else None
         async with self._database.write() as transaction:
             now, key = int(self._clock()), self._connection.key
             await checkpoints.hold(transaction, key, self._name, self._owner, now + LEASE_SECONDS)
             await self._store(transaction, page)
-            gone = set(ids) - found
-            deleted = await records.remove(transaction, self._connection, self._resource, gone, now, announced=True)
-            await quarantine.clear(transaction, key, self._function.value, gone)
+            deleted = await remove_gone(
+                transaction, self._connection, self._function, gone, now, visible_from=visible_from, announced=True
+            )
+            # What may be hidden stays, and is not asked for again in this pass.
+            await reconciliations.see(transaction, key, self._resource.name, gone if visible_from else ())
             await reconciliations.add(transaction, key, self._function.value, deleted=deleted)
         log.info("%s %s: %s records are gone", self._connection.id, self._function.value, deleted)
 

@@ -102,6 +102,8 @@ async def sync_function(
         ends = [HISTORICAL_SYNC_COMPLETED] * first + [FORCE_SYNC_COMPLETED] * forced
         told += [await _completed(database, connection, function, end) for end in ends]
         finished = int(time.time())
+        if run.notice is not None:
+            await _notice(database, connection, function, run.notice, finished)
         if progress.saved.created >= LARGE_LOAD:
             await database.refresh_statistics()
     except LeaseLost:
@@ -118,7 +120,9 @@ async def sync_function(
         await _fail(database, connection, function, progress, defect(connection, error))
     finally:
         with contextlib.suppress(StoreUnavailable):
-            await checkpoints.release(database, connection, function.value, owner, finished=finished, told=told)
+            await checkpoints.release(
+                database, connection, function.value, owner, finished=finished, told=told, mended=run.notice is None
+            )
     return progress
 
 
@@ -165,8 +169,13 @@ async def _fail(
     await checkpoints.record_error(database, connection, shown)
 
 
+async def _notice(database: Database, connection: Connection, function: Function, notice: str, now: int) -> None:
+    shown = SyncError(function.value, notice, "", "", False, now, now, ErrorType.MISSING_PERMISSION)
+    await checkpoints.record_error(database, connection, shown)
+
+
 class _Run:
-    """A run that holds its lease."""
+    """A run that holds its lease. ``notice`` is what its last page said."""
 
     def __init__(
         self,
@@ -188,6 +197,7 @@ class _Run:
         self._owner = owner
         self._progress = progress
         self._report = report
+        self.notice: str | None = None
 
     async def pull(self, pull: Pull) -> None:
         """Store every page of ``pull``."""
@@ -214,6 +224,7 @@ class _Run:
             saved = await save_page(
                 transaction, self._connection, self._function, mapped, now, announced=self._announced
             )
+        self.notice = page.notice
         self._progress.saved.add(saved)
         self._progress.pulled += len(page.records)
         self._progress.quarantined += len(mapped.refused)

@@ -101,6 +101,7 @@ async def test_check_names_the_account(fake: FakeExtensiv) -> None:
         ({"time_zone": "Moon/Base"}, "time_zone"),
         ({"time_zone": "../../etc/passwd"}, "time_zone"),
         ({"customer_id": "four"}, "customer_id"),
+        ({"currency": "Euro"}, "currency"),
     ],
     ids=str,
 )
@@ -228,15 +229,62 @@ async def test_a_limited_first_run_finds_older_orders_that_changed_since(fake: F
         assert await copy.run() == []
 
 
-async def test_a_run_over_unchanged_orders_is_one_request(fake: FakeExtensiv) -> None:
+async def test_a_run_over_unchanged_orders_is_two_requests(fake: FakeExtensiv) -> None:
     fill(fake, 30)
     async with connected(fake) as connector:
         copy = Copy(connector)
         await copy.run()
         fake.requests.clear()
         assert await copy.run() == []
-    assert len(fake.requests) == 1
-    assert fake.requests[0][1]["detail"] == fake.requests[0][1]["itemdetail"] == "All"
+    assert len(fake.requests) == 2
+    assert all(asked["detail"] == asked["itemdetail"] == "All" for _, asked in fake.requests)
+
+
+@pytest.mark.parametrize("stop", [None, 1, 2])
+async def test_new_orders_without_a_date_of_change_are_found(fake: FakeExtensiv, stop: int | None) -> None:
+    """What never changed may have none."""
+    ids = fill(fake, 130)
+    since = fake.orders[ids[20]]["readOnly"]["creationDate"]
+    async with connected(fake) as connector:
+        copy = Copy(connector)
+        await copy.run(since=aware(since))
+        for _ in range(220):
+            fake.place()["readOnly"]["lastModifiedDate"] = None
+        fake.place(notes="dated")
+        fake.modify(fake.orders[ids[50]], notes="changed")
+        came = await copy.run(stop)
+        came += await copy.run()
+        assert sorted(map(int, came)) == [ids[50], *range(ids[-1] + 1, ids[-1] + 222)]
+        assert await copy.run() == []
+        assert copy.held[str(ids[50])]["order"]["notes"] == "changed"
+
+
+async def test_new_orders_are_found_where_there_were_none_to_begin_with(fake: FakeExtensiv) -> None:
+    fill(fake, 3)
+    async with connected(fake) as connector:
+        copy = Copy(connector)
+        assert await copy.run(since=aware(fake.now + DAY)) == []
+        fake.tick(2 * DAY.total_seconds())
+        fake.place()["readOnly"]["lastModifiedDate"] = None
+        assert await copy.run() == ["104"]
+
+
+@pytest.mark.parametrize("function", [ORDERS, PRODUCTS])
+async def test_a_cursor_that_knows_no_id_goes_on_with_what_is_new(fake: FakeExtensiv, function: Function) -> None:
+    fill(fake, 3)
+    shelve(fake, 5)
+    async with connected(fake) as connector:
+        copy = Copy(connector, function)
+        await copy.run()
+        cursor = json.loads(copy.cursor or "")
+        for part in [cursor, *cursor.get("catalogues", {}).values()]:
+            part.pop("above", None)
+        copy.cursor = json.dumps(cursor)
+        fake.tick(1000)
+        assert await copy.run() == []
+        fake.place()["readOnly"]["lastModifiedDate"] = None
+        fake.add_item(600, 5, dated=False)
+        assert await copy.run() == (["104"] if function is ORDERS else ["600"])
 
 
 @pytest.mark.parametrize("together", [150, 100, 99, 350])
@@ -362,7 +410,7 @@ async def test_fetch_brings_what_there_is_as_pull_does(fake: FakeExtensiv) -> No
         copy = Copy(connector)
         await copy.run()
         wanted = list(map(str, ids))
-        found = await connector.fetch(ORDERS, [*wanted, "99999", "", "x", "²", *wanted])
+        found = await connector.fetch(ORDERS, [*wanted, "99999", "2147483648", "9" * 5000, "", "x", "²", *wanted])
         assert {json.loads(raw)["id"]: json.loads(raw) for raw in found} == copy.held
         assert len(found) == 250
         assert await connector.fetch(ORDERS, []) == []
@@ -422,7 +470,8 @@ async def test_items_come_with_their_stock_and_again_when_either_changes(fake: F
         fake.items[20]["readOnly"]["lastModifiedDate"] = fake.now
         fake.tick()
         fake.add_item(500, 5)
-        assert sorted(await copy.run(), key=int) == ["7", "10", "20", "500"]
+        fake.add_item(501, 4, dated=False)
+        assert sorted(await copy.run(), key=int) == ["7", "10", "20", "500", "501"]
         assert (inventory(copy)["7"], inventory(copy)["10"]) == ({"2": 99, "3": 1}, {"3": 4})
         fake.add_customer(6)
         fake.add_item(600, 6)
@@ -475,6 +524,25 @@ async def test_stock_that_moves_while_it_is_read_is_read_again(
         copy = Copy(connector, PRODUCTS)
         await copy.run()
         assert all(inventory(copy)[str(id)] == {"2": id, "3": 1} for id in range(1, 61, 2))
+
+
+async def test_a_row_of_stock_that_vanishes_while_it_is_read_hides_no_other(
+    fake: FakeExtensiv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "STOCK_PAGE_SIZE", 10)
+    shelve(fake, 60)
+    vanishing = iter([fake.stock[0]])
+
+    def vanish() -> None:
+        if fake.requests[-1][0].endswith("summaries") and (row := next(vanishing, None)) is not None:
+            fake.stock.remove(row)
+
+    async with connected(fake) as connector:
+        fake.after_request = vanish
+        copy = Copy(connector, PRODUCTS)
+        await copy.run()
+        assert inventory(copy)["1"] == {"3": 1}
+        assert all(inventory(copy)[str(id)] == {"2": id, "3": 1} for id in range(3, 61, 2))
 
 
 async def test_stock_that_never_holds_still_stops_the_run(fake: FakeExtensiv, monkeypatch: pytest.MonkeyPatch) -> None:

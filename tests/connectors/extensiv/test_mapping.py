@@ -202,6 +202,47 @@ def test_freight_is_one_shipment_of_everything() -> None:
     assert found.additional_fields["bill_of_lading"] == "BOL9"
 
 
+@pytest.mark.parametrize(
+    ("dates", "date"),
+    [
+        ({"shipDate": "2026-03-03T08:00:00"}, datetime(2026, 3, 3, 8, tzinfo=UTC)),
+        ({"shipDate": None, "smallParcelShipDate": "2026-03-03T06:00:00"}, datetime(2026, 3, 3, 6, tzinfo=UTC)),
+        (
+            {"shipDate": "0001-01-01T00:00:00", "processDate": "2026-03-03T07:00:00"},
+            datetime(2026, 3, 3, 7, tzinfo=UTC),
+        ),
+        ({"shipDate": None, "processDate": None}, None),
+    ],
+    ids=["freight", "parcel", "least date", "none"],
+)
+def test_a_shipment_without_packages_is_of_the_first_date_that_is_known(
+    dates: dict[str, Any], date: datetime | None
+) -> None:
+    (shipment,) = order(FREIGHT, head={"smallParcelShipDate": None, **dates}).shipments
+    assert shipment.created_date == date
+
+
+@pytest.mark.parametrize(("numbers", "expected"), [(["1Z1"], "1Z1"), (["1Z1", "1Z2"], None), ([], None), (None, None)])
+def test_an_order_of_one_parcel_has_its_number(numbers: list[str] | None, expected: str | None) -> None:
+    found = order(FREIGHT, routingInfo=None, parcelResponse={"trackingNumbers": numbers})
+    assert found.shipments[0].tracking_number == expected
+    assert found.additional_fields.get("parcel_tracking_numbers") == (numbers or None)
+
+
+def test_a_package_of_a_part_leaves_the_order_in_one_group() -> None:
+    """Extensiv confirms orders as a whole: what is packed of an open order is not fulfilled yet."""
+    found = order(PACKING)
+    assert found.status is OrderStatus.PROCESSING
+    assert sum(part.quantity for shipment in found.shipments for part in shipment.line_items) == 2
+    assert sum(part.quantity for part in found.shipping_groups[0].line_items) == found.line_items[0].quantity
+
+
+def test_a_line_without_an_item_has_no_product() -> None:
+    (item,) = order(OPEN, _embedded=line(itemIdentifier=None, fulfillInvSalePrice=0)).line_items
+    assert (item.product_id, item.product_sku, item.parent_product_id) == (None, None, None)
+    assert (item.quantity, item.unit_price) == (1, Decimal(0))
+
+
 def test_a_part_of_a_line_that_is_gone_has_no_product() -> None:
     found = order(PACKING, _embedded=line())
     assert [part.product_id for part in found.shipments[0].line_items] == [None]
@@ -319,6 +360,16 @@ def test_a_kit_tells_its_parts() -> None:
     assert (found.is_kit, found.inventory) == (True, 0)
     assert found.additional_fields["components"] == [
         {"product_id": "71", "sku": "MUG-BLUE", "quantity": Decimal("2.0")}
+    ]
+
+
+def test_a_kit_of_material_that_is_no_item() -> None:
+    components = [{"itemIdentifier": {"id": 71, "sku": "MUG-BLUE"}, "qualifier": "XL"}, {"nonSkuMaterial": "ribbon"}]
+    found = product(71, item={**ITEMS[71]["item"], "kit": {"materialNotes": "", "components": components}})
+    assert found.is_kit
+    assert found.additional_fields["components"] == [
+        {"product_id": "71", "sku": "MUG-BLUE", "qualifier": "XL"},
+        {"material": "ribbon"},
     ]
 
 

@@ -19,6 +19,7 @@ from unicart.connectors.kit import (
     ConnectorError,
     CredentialsRejected,
     Outcome,
+    OutcomeUnknown,
     PermissionMissing,
     PlatformUnavailable,
     RateLimitedByPlatform,
@@ -459,3 +460,35 @@ async def test_cancelled_wait_gives_its_place_back() -> None:
     with anyio.fail_after(5):
         async with throttle:
             pass
+
+
+@pytest.mark.parametrize("cut", [FOREVER, answer(200, b'{"tot', 400), answer(500), answer(503), b""], ids=str)
+async def test_a_write_is_not_sent_again_if_it_may_have_been_done(
+    cut: bytes, server: ScriptedServer, open_session: Sessions
+) -> None:
+    server.script(cut, answer(200, b'{"total": 1}'))
+    with pytest.raises(OutcomeUnknown) as raised:
+        await open_session(timeout=0.2).post("/orders", Page, {"secret": SECRET}, once=True)
+    assert len(server.requests) == 1
+    assert SECRET not in f"{raised.value.message}{raised.value.detail}"
+
+
+@pytest.mark.parametrize("status", [401, 429])
+async def test_a_write_is_sent_again_if_it_was_not_done(
+    status: int, server: ScriptedServer, open_session: Sessions
+) -> None:
+    session = open_session()
+
+    async def renew() -> None:
+        session.headers["authorization"] = "new"
+
+    session.refresh = renew
+    server.script(answer(status), answer(200, b'{"total": 1}'))
+    assert await session.post("/orders", Page, {"quantity": 1}, once=True) == Page(Decimal(1))
+    assert [request.body for request in server.requests] == [b'{"quantity":1}'] * 2
+
+
+async def test_a_write_to_a_platform_that_is_down_was_not_done(open_session: Sessions) -> None:
+    session = open_session(base_url="http://127.0.0.1:9", patience=0.5)
+    with pytest.raises(PlatformUnavailable):
+        await session.post("/orders", Page, {}, once=True)

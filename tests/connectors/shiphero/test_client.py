@@ -24,7 +24,7 @@ from unicart.connectors.kit import (
 )
 from unicart.connectors.shiphero import client
 from unicart.connectors.shiphero.client import ShipHeroConnector
-from unicart.connectors.shiphero.errors import GraphQLError, wait
+from unicart.connectors.shiphero.errors import GraphQLError, refusal, wait
 from unicart.contract.resources import Function
 
 pytestmark = pytest.mark.anyio
@@ -358,6 +358,19 @@ async def test_records_are_fetched_by_id_and_those_that_are_gone_are_left_out(sh
     assert [json.loads(raw)["id"] for raw in found] == list(shop.orders)
 
 
+async def test_one_order_that_is_gone_does_not_take_the_others_with_it(shop: Shop) -> None:
+    """Should ShipHero answer no data at all where one of several orders is not found, the others are still there."""
+    for number in range(1, 6):
+        shop.add_order(number)
+    shop.tick(10)
+    gone = json.dumps({"errors": [{"message": "Order not found", "code": 5}], "data": None}).encode()
+    async with connected(shop) as connector:
+        await connector.check()
+        shop.scripted.append((200, {}, gone))
+        found = await connector.fetch(Function.GET_ORDERS, list(shop.orders))
+    assert [json.loads(raw)["id"] for raw in found] == list(shop.orders)
+
+
 async def test_hints_of_webhooks_lead_to_their_records(shop: Shop) -> None:
     shop.add_order(1, shipments=[records.shipment(7, [(1, 1)])])
     shop.add_product(3)
@@ -427,6 +440,15 @@ async def test_a_refresh_token_that_was_revoked_is_reported(shop: Shop) -> None:
     assert "refresh-token-of" not in caught.value.message + caught.value.detail
 
 
+async def test_a_login_that_is_cut_off_does_not_show_its_token(shop: Shop) -> None:
+    async with connected(shop) as connector:
+        shop.scripted.append((200, {}, b'{"access_token": "eyJ0eXAi'))
+        with pytest.raises(BadAnswer) as caught:
+            await connector.check()
+    assert "eyJ0eXAi" not in caught.value.message + caught.value.detail
+    assert caught.value.url == f"{shop.url}/auth/refresh"
+
+
 async def test_a_scope_that_is_missing_is_named(shop: Shop) -> None:
     shop.add_product(1)
     shop.tick(10)
@@ -439,12 +461,32 @@ async def test_a_scope_that_is_missing_is_named(shop: Shop) -> None:
     assert await Copy(shop, Function.GET_PRODUCTS).run() == ids(1, kind="Product")
 
 
-async def test_a_token_that_is_refused_in_words_is_renewed_once(shop: Shop) -> None:
+@pytest.mark.parametrize("words", ["Token is expired", "Invalid token", "Unauthorized"])
+async def test_a_token_that_is_refused_in_words_is_renewed_once(shop: Shop, words: str) -> None:
+    refused = json.dumps({"errors": [{"message": words, "code": 3}], "data": None}).encode()
     async with connected(shop) as connector:
         await connector.check()
-        shop.scripted.append((200, {}, b'{"errors": [{"message": "Token is expired", "code": 3}], "data": null}'))
+        shop.scripted.append((200, {}, refused))
         await connector.check()
         assert shop.logins == 2
+        shop.scripted += [(200, {}, refused), (200, {}, b'{"access_token": "other"}'), (200, {}, refused)]
+        with pytest.raises(CredentialsRejected, match=words):
+            await connector.check()
+
+
+def test_the_code_of_an_error_counts_before_its_words() -> None:
+    for code, kind in ((7, PermissionMissing), (30, RateLimitedByPlatform), (4, CredentialsRejected)):
+        assert type(refusal([GraphQLError(message="Unauthorized", code=code)], "https://x")) is kind
+
+
+async def test_a_url_that_is_not_shipheros_is_not_blamed_on_the_token(shop: Shop) -> None:
+    async with connected(shop) as connector:
+        shop.scripted.append((404, {}, b"<html>no such page</html>"))
+        with pytest.raises(RequestRefused, match="404"):
+            await connector.check()
+        shop.scripted.append((400, {}, b'{"error": "invalid_request"}'))
+        with pytest.raises(CredentialsRejected, match="does not accept the refresh token"):
+            await connector.check()
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 429])

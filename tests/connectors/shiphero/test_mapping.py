@@ -12,6 +12,7 @@ from connectors.shiphero import records
 from connectors.shiphero.records import EAST, WEST, line, uuid
 from unicart.connectors.kit import UnmappableRecord
 from unicart.connectors.shiphero import mapping
+from unicart.contract.common import Address
 from unicart.contract.orders import Order, OrderStatus, Refund, ShipmentStatus, unreconciled
 from unicart.contract.products import Product
 
@@ -86,6 +87,33 @@ def test_holds_are_named() -> None:
     found = order(holds={"payment_hold": True, "client_hold": True})
     assert found.additional_fields["holds"] == ["payment_hold", "client_hold"]
     assert found.additional_fields["payment_status"] == "payment_hold"
+
+
+def test_a_line_that_was_taken_off_an_order_has_nothing_left() -> None:
+    """It stays in ShipHero's list as canceled, with all of its quantity."""
+    taken = line(2, quantity=3, price="4.00", backorder_quantity=3, fulfillment_status="canceled")
+    in_part = line(3, quantity=3, price="2.00", quantity_shipped=1, fulfillment_status="Cancelled")
+    found = order(line_items=lines(line(1), taken, in_part), total_price="18.00")
+    assert [item.quantity for item in found.line_items] == [1, 0, 1]
+    assert found.line_items[1].unit_price == Decimal("4.00")
+    assert found.additional_fields["quantities_canceled"] == {uuid("LineItem", 2): 3, uuid("LineItem", 3): 2}
+    assert found.additional_fields["quantities_backordered"] == {}
+    assert found.status is OrderStatus.PARTIALLY_FULFILLED
+    assert unreconciled(found) == 0
+    assert order(line_items=lines(line(1), taken)).status is OrderStatus.OPEN
+
+
+def test_an_order_that_is_canceled_keeps_what_was_ordered() -> None:
+    found = order(fulfillment_status="canceled", line_items=lines(line(1, fulfillment_status="canceled")))
+    assert (found.status, found.raw_status) == (OrderStatus.CANCELLED, "canceled")
+    assert [item.quantity for item in found.line_items] == [1]
+    assert found.additional_fields["quantities_canceled"] == {}
+    assert unreconciled(found) == 0
+
+
+def test_lines_of_an_order_keep_the_ids_of_the_shop() -> None:
+    found = order(line_items=lines(line(1), line(2, partner_line_item_id=None)))
+    assert found.additional_fields["partner_line_item_ids"] == {uuid("LineItem", 1): "shop-1"}
 
 
 def test_discounts_of_lines_are_exact_and_shared_by_unit() -> None:
@@ -174,7 +202,7 @@ def test_fields_that_the_token_may_not_see_are_null() -> None:
     """Without the scope view:pii, ShipHero answers null."""
     hidden = dict.fromkeys(("shipping_address", "billing_address", "email", "gift_note"))
     found = order(**hidden)
-    assert found.ship_to_address.email_address is None
+    assert (found.ship_to_address, found.bill_to_address) == (Address(), Address())
 
 
 def test_a_shipment_tells_its_parcel() -> None:
@@ -235,6 +263,45 @@ def test_allocations_to_several_warehouses_are_shipping_groups() -> None:
     assert len({first.shipping_group_id, second.shipping_group_id, third.shipping_group_id}) == 3
     held = order(allocations=[allocation(EAST, "A1")], holds={"fraud_hold": True})
     assert held.shipping_groups[0].status is ShipmentStatus.ON_HOLD
+
+
+def test_a_shipment_that_left_elsewhere_is_marked() -> None:
+    sent = [records.shipment(1, [(1, 1)], shipped_off_shiphero=True, shipping_labels=[]), records.shipment(2, [(1, 1)])]
+    found = order(line_items=lines(line(1, quantity=2)), shipments=sent)
+    assert found.additional_fields["shipped_off_shiphero"] == [uuid("Shipment", 1)]
+    assert (found.shipments[0].tracking_number, found.shipments[0].status) == (None, ShipmentStatus.SHIPPED)
+
+
+PAYMENTS: list[tuple[list[tuple[str | None, str | None, str | None]], str | None]] = [
+    ([], None),
+    ([(None, None, None)], None),
+    ([("16.00", "0.00", "0.00")], "authorized"),
+    ([("16.00", "16.00", "0.00")], "paid"),
+    ([("16.00", "6.00", "0.00")], "partially_paid"),
+    ([("10.00", "10.00", None), ("6.00", "6.00", None)], "paid"),
+    ([("16.00", "16.00", "4.00")], "partially_refunded"),
+    ([("16.00", "16.00", "16.00")], "refunded"),
+    ([("10.00", "10.00", "10.00"), ("6.00", "6.00", "0.00")], "partially_refunded"),
+    ([(None, None, "4.00")], "partially_refunded"),
+    ([(None, None, "16.00")], "refunded"),
+]
+
+
+@pytest.mark.parametrize(("amounts", "status"), PAYMENTS)
+def test_payments_are_told_from_the_authorizations(
+    amounts: list[tuple[str | None, str | None, str | None]], status: str | None
+) -> None:
+    names = ("authorized_amount", "postauthed_amount", "refunded_amount")
+    found = order(authorizations=[dict(zip(names, each, strict=True)) for each in amounts])
+    assert found.additional_fields["payment_status"] == status
+    refunded = sum((Decimal(each[2] or 0) for each in amounts), Decimal(0))
+    assert found.additional_fields["total_refunded"] == refunded
+    assert found.total_price == Decimal("16.00")
+
+
+def test_a_hold_for_payment_counts_before_the_authorizations() -> None:
+    found = order(holds={"payment_hold": True}, authorizations=[{"authorized_amount": "16.00"}])
+    assert found.additional_fields["payment_status"] == "payment_hold"
 
 
 def test_money_paid_back_is_a_refund() -> None:

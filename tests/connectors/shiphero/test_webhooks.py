@@ -31,6 +31,11 @@ STOCK = {
     "webhook_type": "Inventory Update",
     "inventory": [{"sku": "A 1", "inventory": "37"}, {"sku": "B"}, {"sku": "A 1"}, {"sku": None}],
 }
+PRODUCT = {
+    "account_id": 63898,
+    "webhook_type": "Product Update",
+    "product": [{"name": "Shirt", "sku": "SHIRT-M", "kit": False, "dimensions": {"weight": 8.5}}, {"sku": None}],
+}
 
 
 @pytest.fixture
@@ -119,6 +124,8 @@ def test_a_signature_is_of_the_very_body() -> None:
             STOCK,
             [Hint(function=Function.GET_PRODUCTS, id="sku:A 1"), Hint(function=Function.GET_PRODUCTS, id="sku:B")],
         ),
+        (PRODUCT, [Hint(function=Function.GET_PRODUCTS, id="sku:SHIRT-M")]),
+        ({"webhook_type": "Product Update", "product": None}, []),
         ({"webhook_type": "PO Update", "purchase_order": {}}, []),
         ({"webhook_type": "Order Canceled"}, []),
     ],

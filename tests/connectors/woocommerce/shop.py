@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -179,9 +180,9 @@ class FakeWooCommerce:
         except RestError as error:
             return answer(error.status, error.body, content_type="application/json; charset=UTF-8")
         sent_body = json.dumps(body).encode()
-        if total is None:
-            return answer(status, sent_body, content_type="application/json; charset=UTF-8")
-        return answer(status, sent_body, content_type="application/json; charset=UTF-8", x_wp_total=str(total))
+        counted = {} if total is None else {"x_wp_total": str(total)}
+        told = format_datetime(self.now, usegmt=True)
+        return answer(status, sent_body, None, content_type="application/json; charset=UTF-8", date=told, **counted)
 
     def authenticate(self, request: Request, path: str, parameters: dict[str, str]) -> None:
         """As class-wc-rest-authentication.php does it."""

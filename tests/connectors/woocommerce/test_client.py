@@ -261,6 +261,58 @@ async def test_clocks_that_go_back_hide_no_product() -> None:
         assert copy.dates() == dates(fake, "products")
 
 
+async def test_clocks_that_go_back_behind_a_page_hide_no_product() -> None:
+    """A page ends at ten past one of the second hour; half past one of the first comes behind it, and is earlier."""
+    async with fake_woocommerce(now=CLOCKS_GO_BACK - timedelta(minutes=70)) as (fake, connector):
+        for number in range(1, 61):
+            fake.add_product(number)
+            fake.tick()
+        fake.now = CLOCKS_GO_BACK - timedelta(minutes=30)
+        fake.add_product(999)
+        fake.now = CLOCKS_GO_BACK
+        for number in range(101, 151):
+            fake.add_product(number)
+            fake.tick(10)
+        fake.tick(7200)
+        for number in range(201, 231):
+            fake.add_product(number)
+            fake.tick(10)
+        copy = Copy(connector, PRODUCTS)
+        await copy.run()
+        assert copy.dates() == dates(fake, "products")
+
+
+@pytest.mark.parametrize("function", [ORDERS, PRODUCTS])
+async def test_a_record_that_is_dated_ahead_hides_no_other(function: Function) -> None:
+    """A product that is to be published later has that date, also as the date of its change."""
+    async with fake_woocommerce() as (fake, connector):
+        ahead = fake.now + 30 * DAY
+        records = [fake.place(1), fake.place(2)] if function is ORDERS else [fake.add_product(1), fake.add_product(2)]
+        records[1] |= {"created": ahead, "modified": ahead}
+        copy = Copy(connector, function)
+        assert sorted(await copy.run()) == [1, 2]
+        fake.tick(3600)
+        fake.change(records[0])
+        assert await copy.run() == [1]
+        assert await copy.run() == []
+
+
+async def test_a_list_that_repeats_a_record_comes_to_its_end() -> None:
+    """A plugin's query may list a product twice."""
+    async with fake_woocommerce() as (fake, connector):
+        for number in range(1, 151):
+            fake.place(number)
+        whole = fake.page_of
+
+        def repeating(table: str, rows: list[dict[str, Any]], sent: dict[str, str]) -> tuple[int, Any, int | None]:
+            return whole(table, [*rows, *rows[:1]] if sent.get("orderby") == "id" else rows, sent)
+
+        fake.page_of = repeating  # type: ignore[method-assign]
+        copy = Copy(connector)
+        await copy.run()
+        assert copy.dates() == dates(fake, "orders")
+
+
 async def test_trashed_and_restored_orders_come_again() -> None:
     async with fake_woocommerce() as (fake, connector):
         fake.place(7, status="trash")

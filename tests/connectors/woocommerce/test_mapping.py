@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from connectors.woocommerce.shop import fixture
-from unicart.connectors.kit import UnmappableRecord
+from unicart.connectors.kit import UnmappableRecord, implemented_fields
 from unicart.connectors.woocommerce import mapping
+from unicart.connectors.woocommerce.client import WooCommerceConnector
 from unicart.contract.common import Address
 from unicart.contract.orders import Order, OrderStatus, Refund, RefundLineItem, ShipmentStatus, unreconciled
 from unicart.contract.products import Product
+from unicart.contract.resources import Function
 
 RECORDED = {each["id"]: each for each in fixture("get_orders")}
 D = Decimal
@@ -227,6 +229,37 @@ def test_amounts_are_those_of_the_shop_digit_for_digit(currency: str, total: str
     assert unreconciled(order) == 0
 
 
+def test_gift_cards_pay() -> None:
+    """WooCommerce Gift Cards takes what they paid off the total. Their codes are money."""
+    cards = [{"id": 43, "code": "GIFT-AAAA", "amount": 4.2}, {"id": 96, "code": "GIFT-BBBB", "amount": 5}]
+    order = made(total="0.80", gift_cards=cards)
+    assert order.total_price == D("10.00")
+    assert unreconciled(order) == 0
+    assert order.additional_fields["gift_cards"] == [{"id": 43, "amount": D("4.2")}, {"id": 96, "amount": D(5)}]
+    assert "GIFT" not in str(order)
+
+
+def test_a_gift_card_that_is_bought_is_a_line() -> None:
+    (card,) = made(line_items=[line(name="Gift card", product_id=77, sku="GIFT-10")]).line_items
+    assert (card.product_id, card.product_sku, card.unit_price) == ("77", "GIFT-10", D("10.00"))
+
+
+@pytest.mark.parametrize(
+    ("status", "paid", "payment"),
+    [
+        ("pending", None, "pending"),
+        ("cancelled", None, "pending"),
+        ("failed", None, "failed"),
+        ("processing", "2026-10-05T05:15:26", "paid"),
+        ("completed", "2026-10-05T05:15:26", "paid"),
+    ],
+)
+def test_paid_and_unpaid(status: str, paid: str | None, payment: str) -> None:
+    fields = made(status=status, date_paid_gmt=paid).additional_fields
+    assert fields["payment_status"] == payment
+    assert fields["date_paid"] == (datetime(2026, 10, 5, 5, 15, 26, tzinfo=UTC) if paid else None)
+
+
 def test_a_custom_item_and_a_deleted_product() -> None:
     items = [line(1, product_id=0, sku=None, name="Engraving"), line(2, product_id=99, sku=None)]
     custom, deleted = made(line_items=items, total="20.00").line_items
@@ -304,6 +337,73 @@ def test_a_carrier_of_the_shop_s_own_and_its_link() -> None:
     assert shipment.tracking_url == "https://d.example/9400111899560000000000"
 
 
+def test_parcels_as_they_were_recorded() -> None:
+    known, own = recorded(63).shipments
+    assert (known.carrier_id, known.carrier_name, known.tracking_url) == ("usps", "usps", None)
+    assert known.created_date == datetime(2026, 6, 30, tzinfo=UTC)
+    assert (own.carrier_id, own.carrier_name) == (None, "Harbour Couriers")
+    assert own.tracking_url == "https://track.example.com/?n=HC-4711"
+    partly = recorded(64)
+    assert partly.status is OrderStatus.PARTIALLY_FULFILLED
+    (parcel,) = partly.shipments
+    assert (parcel.carrier_name, parcel.tracking_number) == ("DHL Express", "1234567890")
+    beans, hoodie = parcel.line_items
+    assert (beans.shipment_line_item_id, beans.product_id, beans.product_sku, beans.quantity) == (
+        "18", "18", "BEAN-1K", 2,
+    )  # fmt: skip
+    assert (hoodie.shipment_line_item_id, hoodie.product_id, hoodie.parent_product_id, hoodie.quantity) == (
+        "19", "34", "33", 1,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("written", "shipped"),
+    [
+        ("1795392000", datetime(2026, 11, 23, tzinfo=UTC)),
+        (1795392000, datetime(2026, 11, 23, tzinfo=UTC)),
+        ("2026-11-23", datetime(2026, 11, 23, tzinfo=UTC)),
+        ("2026-11-23T10:00:00+02:00", datetime(2026, 11, 23, 8, tzinfo=UTC)),
+        ("0", None),
+        ("", None),
+        (None, None),
+        (False, None),
+        ("soon", None),
+        ("0001-01-01T00:00:00+02:00", None),
+        ("9" * 5000, None),
+    ],
+    ids=lambda value: str(value)[:12],
+)
+def test_ship_dates(written: Any, shipped: datetime | None) -> None:
+    (shipment,) = tracking([TRACKED | {"date_shipped": written}]).shipments
+    assert shipment.created_date == shipped
+
+
+def test_what_a_connector_can_tell_of_parcels_is_listed() -> None:
+    (shipment,) = implemented_fields(WooCommerceConnector, Function.GET_ORDERS)["shipments"]
+    filled = {name for name, found in shipment.items() if found}
+    assert filled >= {"carrier_name", "tracking_number", "tracking_url", "created_date", "status", "line_items"}
+
+
+@pytest.mark.parametrize(
+    ("part", "held"),
+    [
+        ({"item_id": "2", "product": "10", "qty": "2"}, [("2", 2)]),
+        ({"product": "12", "qty": 1}, [("2", 1)]),
+        ({"product": "10", "qty": "1"}, [("1", 1)]),
+        ({"item_id": "99", "product": "10", "qty": "1"}, []),
+        ({"product": "99", "qty": "1"}, []),
+        ({"item_id": "1", "qty": "0"}, []),
+        ({"item_id": "1", "qty": "some"}, []),
+        ({"item_id": "1", "qty": "9" * 5000}, []),
+        ("1", []),
+    ],
+)
+def test_lines_of_a_parcel_of_advanced_shipment_tracking(part: Any, held: list[tuple[str, int]]) -> None:
+    items = [line(1, quantity=2), line(2, quantity=3, variation_id=12), line(3)]
+    (shipment,) = tracking([TRACKED | {"products_list": [part]}], line_items=items).shipments
+    assert [(each.shipment_line_item_id, each.quantity) for each in shipment.line_items] == held
+
+
 def test_parcels_of_advanced_shipment_tracking() -> None:
     own = {"formatted_tracking_provider": "USPS", "ast_tracking_link": "https://tools.usps.com/?n=1", "date_shipped": 1}
     (shipment,) = tracking({"0": TRACKED | own}).shipments
@@ -341,6 +441,7 @@ def test_tracking_of_another_shape_spoils_no_order(value: Any) -> None:
         ({"line_items": [line(quantity=1.5)]}, "line_items.quantity"),
         ({"date_created_gmt": None, "date_modified_gmt": None}, "date_created_gmt"),
         ({"fee_lines": [{"id": 1, "total": "NaN", "total_tax": "0"}]}, "fee_lines.total"),
+        ({"gift_cards": [{"id": 1, "amount": "NaN"}]}, "gift_cards.amount"),
     ],
 )
 def test_what_cannot_be_mapped_is_named(changes: dict[str, Any], field: str) -> None:
@@ -401,6 +502,14 @@ def test_sizes_are_in_units_of_the_contract() -> None:
     assert (yards.measurements.unit, yards.measurements.weight_unit) == ("in", "lb")
     (unknown,) = product(SIMPLE | {"dimension_unit": None, "weight_unit": None}, **size)
     assert (unknown.measurements.unit, unknown.measurements.weight_unit) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "kit"), [("simple", False), ("grouped", False), ("bundle", True), ("composite", True)]
+)
+def test_what_is_made_of_products_is_a_kit(kind: str, kit: bool) -> None:
+    (mapped,) = product(SIMPLE, type=kind)
+    assert mapped.is_kit is kit
 
 
 def test_drafts_prices_codes_costs_and_entities() -> None:

@@ -80,13 +80,18 @@ def test_an_order_without_refunds_is_carried_whole() -> None:
     assert mapped.order_number == order["number"]
 
 
+def test_a_cart_is_only_named() -> None:
+    order = next(each["order"] for each in fixture("get_orders") if not each["refunds"])
+    assert hints({**order, "status": "checkout-draft"}) == [Hint(function=Function.GET_ORDERS, id=str(order["id"]))]
+
+
 def test_an_order_with_refunds_is_only_named() -> None:
     order = next(each["order"] for each in fixture("get_orders") if each["refunds"])
     assert hints(order) == [Hint(function=Function.GET_ORDERS, id=str(order["id"]))]
 
 
 def test_deleted_orders_products_and_variations_are_only_named() -> None:
-    assert hints({"id": 304}) == [Hint(function=Function.GET_ORDERS, id="304")]
+    assert hints({"id": 304}) == hints({"id": "304"}) == [Hint(function=Function.GET_ORDERS, id="304")]
     assert hints({"id": 23}, "product") == [Hint(function=Function.GET_PRODUCTS, id="23")]
     product = fixture("get_products")[0]["product"]
     assert hints(product, "product") == [Hint(function=Function.GET_PRODUCTS, id=str(product["id"]))]
@@ -102,7 +107,7 @@ def test_webhooks_about_other_things_say_nothing() -> None:
     assert hints({"id": 0}) == []
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b'{"id": "1"}', b"\xff"])
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"id": "one"}', b'{"id": ""}', b"\xff"])
 def test_what_is_no_webhook_is_no_failure_of_ours(body: bytes) -> None:
     with pytest.raises((msgspec.ValidationError, ValueError)):
         WooCommerceConnector.read_hook(hook(body))

@@ -44,8 +44,9 @@ class Recorder(Session):
         params: Mapping[str, Any] | None = None,
         json: Any = None,
         headers: Mapping[str, str] | None = None,
+        once: bool = False,
     ) -> Reply:
-        reply = await super().request(method, path, params=params, json=json, headers=headers)
+        reply = await super().request(method, path, params=params, json=json, headers=headers, once=once)
         self.exchanges.append((path, params, reply))
         return reply
 

@@ -1,11 +1,13 @@
 """The REST API of 3PL Warehouse Manager: pages of orders, items and facilities that are new or changed.
 
 Lists are filtered and sorted by RQL, and never paged by number, because rows move while they are read. What is new is walked by
-id, which rises; what has changed by `lastModifiedDate`: a page begins at the second of the last record of the page before, and
-records that came already are dropped. A second with more records than a page is walked by id. Dates are kept as Extensiv
-writes them, without a zone, and sent back so: both are of the same clock.
+id, which rises, because Extensiv may leave the `lastModifiedDate` of what never changed empty; what has changed is walked by that
+date: a page begins at the second of the last record of the page before, and records that came already are dropped. A second with
+more records than a page is walked by id. Dates are kept as Extensiv writes them, without a zone, and sent back so: both are of
+the same clock.
 
-The first run of orders goes down from the newest. The walk of changes begins at the newest date that there was before it.
+The first run of orders goes down from the newest. The walks of new and of changed orders begin at the highest id and the newest
+date that there were before it.
 
 Stock has no date and rows that name no customer, so all rows are read in each run of products and compared with the last.
 Single records are read with an `ETag`, which writes want back in `If-Match`; lists have none.
@@ -44,6 +46,7 @@ STOCK_PAGE_SIZE = 500
 RATE = 5
 CONCURRENCY = 2
 MOST_RESTARTS = 10
+GREATEST_ID = 2**31 - 1
 BEGINNING = "1970-01-01T00:00:00"
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
@@ -98,14 +101,15 @@ class Backfill(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class OrdersCursor(msgspec.Struct, frozen=True):
-    """How far the changes of orders are walked, once there is no ``backfill`` left."""
+    """How far the changes of orders are walked, once there is no ``backfill`` left; new ones are ``above`` an id."""
 
     changes: Walk = Walk()
     backfill: Backfill | None = None
+    above: int | None = None
 
 
-class Catalogue(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How far the items of a customer are: by id in the first run, ``above`` which they are left; and by changes."""
+class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How far a list is pulled: what is new is ``above`` an id, and the changes are walked."""
 
     above: int | None = None
     changes: Walk = Walk()
@@ -114,7 +118,7 @@ class Catalogue(msgspec.Struct, frozen=True, omit_defaults=True):
 class ProductsCursor(msgspec.Struct, frozen=True):
     """The catalogues by customer, and the fingerprint of the stock of each item that came, by customer and item."""
 
-    catalogues: dict[str, Catalogue] = {}
+    catalogues: dict[str, Progress] = {}
     stock: dict[str, dict[str, str]] = {}
 
 
@@ -191,6 +195,7 @@ class ExtensivConnector(Connector):
 
     async def check(self) -> Account:
         self._zone()
+        self._currency()
         await self._ask("/orders", _Listed, {"pgsiz": 1, "pgnum": 1}, ORDERS.role)
         user = self.credentials.get("user_login") or self.credentials.get("user_login_id", "")
         tpl = self.credentials.get("tpl", "").strip("{}") or self.credentials["client_id"]
@@ -218,14 +223,16 @@ class ExtensivConnector(Connector):
             yield page
 
     async def fetch(self, function: Function, ids: Sequence[str]) -> Sequence[bytes]:
-        wanted = [int(id) for id in dict.fromkeys(ids) if id.isascii() and id.isdecimal()]
+        wanted = [int(id) for id in dict.fromkeys(ids) if _is_id(id)]
         if function is Function.GET_ORDERS:
             return self._with_order([raw async for raws in self._by_ids(ORDERS, wanted) for raw in raws])
         if function is Function.GET_WAREHOUSES:
             return [raw async for raws in self._by_ids(FACILITIES, wanted) for raw in raws]
         found: list[bytes] = []
         for customer in await self._customers() if wanted else []:
-            found += [raw async for raws in self._by_ids(_items(customer), wanted) for raw in raws]
+            of_customer = [raw async for raws in self._by_ids(_items(customer), wanted) for raw in raws]
+            found += of_customer
+            wanted = sorted(set(wanted) - set(map(_id, of_customer)))
         return self._with_stock(found, await self._stock(list(map(_id, found))) if found else {})
 
     @classmethod
@@ -243,16 +250,20 @@ class ExtensivConnector(Connector):
             records = self._with_order(raws)
             yield RawPage(records=records, cursor=write_cursor(cursor), total=None if left is None else pulled + left)
             pulled += len(raws)
-        async for raws, walk, left in self._walk(ORDERS, cursor.changes, pull.overlap, self._of_customer()):
-            records = self._with_order(raws)
-            yield RawPage(records=records, cursor=write_cursor(OrdersCursor(walk)), total=pulled + left)
+        since = Progress(cursor.above, cursor.changes)
+        async for raws, reached, left in self._increment(ORDERS, since, pull.overlap, self._of_customer()):
+            records, behind = self._with_order(raws), OrdersCursor(reached.changes, above=reached.above)
+            yield RawPage(records=records, cursor=write_cursor(behind), total=None if left is None else pulled + left)
             pulled += len(raws)
 
     async def _first_orders(self, pull: Pull) -> OrdersCursor:
         """Where the first run begins; the runs after it go on from what is the newest now."""
         since = self._local(pull.since) if pull.since else None
-        newest = await self._newest(ORDERS, self._of_customer())
-        return OrdersCursor(Walk(max(newest, since or BEGINNING)), Backfill(since))
+        newest, highest = (
+            await self._newest(ORDERS, self._of_customer()),
+            await self._highest(ORDERS, self._of_customer()),
+        )
+        return OrdersCursor(Walk(max(newest, since or BEGINNING)), Backfill(since), highest)
 
     async def _backfill(
         self, cursor: OrdersCursor, overlap: timedelta
@@ -264,12 +275,14 @@ class ExtensivConnector(Connector):
         if changed is None:
             where = [*self._of_customer(), *([f"{CREATED}=ge={since}"] if since else [])]
             async for page, lowest in self._descending(ORDERS, where, below):
-                cursor = OrdersCursor(self._noted(ORDERS, cursor.changes, page.raws, overlap), Backfill(since, lowest))
+                noted = self._noted(ORDERS, cursor.changes, page.raws, overlap)
+                cursor = OrdersCursor(noted, Backfill(since, lowest), cursor.above)
                 yield page.raws, cursor, page.left
         if since is not None:
             earlier = [*self._of_customer(), f"{CREATED}=lt={since}"]
             async for raws, walk, _ in self._walk(ORDERS, changed or Walk(since), timedelta(0), earlier):
-                cursor = OrdersCursor(self._noted(ORDERS, cursor.changes, raws, overlap), Backfill(since, changed=walk))
+                noted = self._noted(ORDERS, cursor.changes, raws, overlap)
+                cursor = OrdersCursor(noted, Backfill(since, changed=walk), cursor.above)
                 yield raws, cursor, None
 
     def _noted(self, source: Source, walk: Walk, raws: Sequence[bytes], overlap: timedelta) -> Walk:
@@ -306,18 +319,14 @@ class ExtensivConnector(Connector):
         yield RawPage(records=[], cursor=write_cursor(cursor))
 
     async def _catalogue(
-        self, customer: int, begun: Catalogue | None, overlap: timedelta
-    ) -> AsyncIterator[tuple[list[bytes], Catalogue]]:
-        """The items of a customer: all in the first run, then those that changed."""
+        self, customer: int, begun: Progress | None, overlap: timedelta
+    ) -> AsyncIterator[tuple[list[bytes], Progress]]:
+        """The items of a customer: all in the first run, then those that are new or changed."""
         source = _items(customer)
         if begun is None:
-            begun = Catalogue(0, Walk(await self._newest(source, [])))
-        if begun.above is not None:
-            async for page, last in self._ascending(source, [], begun.above):
-                begun = Catalogue(last, self._noted(source, begun.changes, page.raws, overlap))
-                yield page.raws, begun
-        async for raws, walk, _ in self._walk(source, begun.changes, overlap, []):
-            yield raws, Catalogue(None, walk)
+            begun = Progress(0, Walk(await self._newest(source, [])))
+        async for raws, reached, _ in self._increment(source, begun, overlap, []):
+            yield raws, reached
 
     async def _products_window(self, pull: Pull) -> AsyncIterator[RawPage]:
         begun = read_cursor(pull.cursor, WindowCursor) if pull.cursor else WindowCursor()
@@ -376,16 +385,37 @@ class ExtensivConnector(Connector):
         raise PlatformUnavailable("Extensiv's stock keeps changing while it is read. The next sync goes on here.")
 
     async def _stock_reading(self, where: Sequence[str]) -> tuple[list[bytes], int]:
-        """Rows of stock page by page, and how many there were in the end."""
+        """Rows of stock page by page, and how many there were at most: where one vanishes, another slips by unread."""
         rows: list[bytes] = []
-        number = 1
+        number, most = 1, 0
         while True:
             parameters = {"pgsiz": STOCK_PAGE_SIZE, "pgnum": number, **_rql(where)}
             listed = await self._ask("/inventory/stocksummaries", _Summaries, parameters, "InventoryRead")
             rows += map(bytes, listed.summaries)
+            most = max(most, listed.total_results)
             if len(rows) >= listed.total_results or not listed.summaries:
-                return rows, listed.total_results
+                return rows, most
             number += 1
+
+    async def _increment(
+        self, source: Source, begun: Progress, overlap: timedelta, where: Sequence[str]
+    ) -> AsyncIterator[tuple[list[bytes], Progress, int | None]]:
+        """What is new and then what has changed, how far that is, and how many changes are left.
+
+        A cursor of an older release knows no id; what is new then begins above the highest.
+        """
+        above = await self._highest(source, where) if begun.above is None else begun.above
+        walk, last = begun.changes, above
+        async for page, last in self._ascending(source, where, above):
+            fresh = [raw for raw in page.raws if not self._came(source, walk, raw)]
+            walk = self._noted(source, walk, page.raws, overlap)
+            if fresh:
+                yield fresh, Progress(last, walk), None
+        async for raws, changes, left in self._walk(source, walk, overlap, where):
+            yield raws, Progress(last, changes), left
+
+    def _came(self, source: Source, walk: Walk, raw: bytes) -> bool:
+        return _is_dated(raw) and walk.recent.get(str(_id(raw))) == self._version(raw, source)
 
     async def _walk(
         self, source: Source, walk: Walk, overlap: timedelta, where: Sequence[str]
@@ -456,6 +486,11 @@ class ExtensivConnector(Connector):
         page = await self._page(source, where, f"-{CHANGED}", size=1)
         return self._date(page.raws[0], source) if page.raws and _is_dated(page.raws[0]) else BEGINNING
 
+    async def _highest(self, source: Source, where: Sequence[str]) -> int:
+        """The id of the newest record."""
+        page = await self._page(source, where, f"-{source.key}", size=1)
+        return max(map(_id, page.raws), default=0)
+
     async def _page(self, source: Source, where: Sequence[str], sort: str, size: int = PAGE_SIZE) -> _Page:
         """The first page of what RQL finds."""
         parameters = {**source.parameters, "pgsiz": size, "pgnum": 1, "sort": sort, **_rql(where)}
@@ -503,6 +538,12 @@ class ExtensivConnector(Connector):
         except ValueError as error:
             raise CredentialsRejected(f"{error}. Give one such as America/Los_Angeles, or leave it out.") from error
 
+    def _currency(self) -> str:
+        given = (self.credentials.get("currency") or "USD").upper()
+        if not (len(given) == 3 and given.isascii() and given.isalpha()):
+            raise CredentialsRejected(f"currency: {given!r} is no code of ISO 4217. Give one such as USD.")
+        return given
+
     def _local(self, moment: datetime) -> str:
         """``moment`` as Extensiv writes its seconds."""
         return _text(moment.astimezone(self._zone()))
@@ -539,8 +580,8 @@ class ExtensivConnector(Connector):
 
     def _with_order(self, raws: Sequence[bytes]) -> list[bytes]:
         """Orders with the zone and the currency that Extensiv does not tell."""
-        zone, currency = self.credentials.get("time_zone") or "UTC", self.credentials.get("currency") or "USD"
-        shared = msgspec.json.encode(zone), msgspec.json.encode(currency.upper())
+        zone = self.credentials.get("time_zone") or "UTC"
+        shared = msgspec.json.encode(zone), msgspec.json.encode(self._currency())
         return [b'{"id":"%d","time_zone":%s,"currency":%s,"order":%s}' % (_id(raw), *shared, raw) for raw in raws]
 
     def _with_stock(self, raws: Sequence[bytes], stock: Stock) -> list[bytes]:
@@ -563,7 +604,7 @@ def _items(customer: int) -> Source:
 
 
 def _with_items(
-    cursor: ProductsCursor, customer: int, catalogue: Catalogue, ids: Iterable[int], stock: Stock
+    cursor: ProductsCursor, customer: int, catalogue: Progress, ids: Iterable[int], stock: Stock
 ) -> ProductsCursor:
     """The cursor behind the items of ``ids``, which came with their ``stock``."""
     known = cursor.stock.get(str(customer), {}) | {str(id): _level(stock, str(id)) for id in ids}
@@ -589,8 +630,13 @@ def _id(raw: bytes) -> int:
     return id
 
 
+def _is_id(text: str) -> bool:
+    """Whether Extensiv can have it: a filter with a number that is no ``int`` of .NET is refused as a whole."""
+    return text.isascii() and text.isdecimal() and len(text) <= len(str(GREATEST_ID)) and int(text) <= GREATEST_ID
+
+
 def _is_dated(raw: bytes) -> bool:
-    """Items that were never changed may have no date."""
+    """What was never changed may have no date."""
     return bool(_decoded(raw, _Stamp).read_only.last_modified_date)
 
 

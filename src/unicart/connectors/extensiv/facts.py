@@ -71,10 +71,10 @@ FACTS = Facts(
     functions=tuple(Function),
     limits=(
         "Extensiv documents no rate limit; at most 5 requests a second are sent, 2 at once. Tokens live 30 to 60 minutes. "
-        "Each sync of products takes a request for each customer of the 3PL, and one for every 500 rows of stock."
+        "Each sync of products takes two requests for each customer of the 3PL, and one for every 500 rows of stock."
     ),
     incremental=(
-        "Orders and items: their lastModifiedDate. Stock has no date: all of it is read and compared. Facilities have none "
+        "Orders and items: their lastModifiedDate, and new ones their id. Stock has no date: all of it is read and compared. Facilities have none "
         "either; they are few and read whole. Webhooks exist but can only be set up by hand, so Extensiv is polled."
     ),
     documentation=(

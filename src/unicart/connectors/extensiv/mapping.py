@@ -247,7 +247,7 @@ def _shipments(
         "carrier_name": route.carrier or None,
         "shipping_groups": [str(head.order_id)],
     }
-    tracking = route.tracking_number or None
+    tracking = route.tracking_number or _parcel(source)
     if head.packages:
         lines = {item.read_only.order_item_id: item for item in items}
         return [
@@ -262,11 +262,17 @@ def _shipments(
         ]
     if status is not OrderStatus.FULFILLED:
         return []
-    shipped = head.ship_date or head.process_date
+    dates = (_moment(text, where) for text in (head.ship_date, head.small_parcel_ship_date, head.process_date))
+    date = next((each for each in dates if each), None)
     parts = [_shipped_whole(item) for item in items]
     id = str(head.order_id)
-    date = _moment(shipped, where)
     return [Shipment(shipment_id=id, tracking_number=tracking, created_date=date, line_items=parts, **shared)]
+
+
+def _parcel(source: payloads.Order) -> str | None:
+    """The number that the carrier gave the order, if it is one parcel."""
+    numbers = (source.parcel_response or payloads.ParcelResponse()).tracking_numbers or []
+    return numbers[0] or None if len(numbers) == 1 else None
 
 
 def _content(source: payloads.PackageContent, lines: Lines) -> ShipmentLineItem:
@@ -371,6 +377,8 @@ def _item_fields(outer: payloads.RawProduct) -> dict[str, Any]:
             _known(
                 product_id=_id(each.item_identifier),
                 sku=each.item_identifier.sku if each.item_identifier else None,
+                qualifier=each.qualifier,
+                material=each.non_sku_material,
                 quantity=_finite(each.qty, "kit.components.qty"),
             )
             for each in components

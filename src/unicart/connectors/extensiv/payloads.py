@@ -183,7 +183,9 @@ class ItemOptions(msgspec.Struct, rename="camel"):
 
 class Component(msgspec.Struct, rename="camel"):
     item_identifier: ItemIdentifier | None = None
+    qualifier: str | None = None
     qty: Decimal | None = None
+    non_sku_material: str | None = None
 
 
 class Kit(msgspec.Struct, rename="camel"):

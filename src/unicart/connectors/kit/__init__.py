@@ -4,6 +4,7 @@ from unicart.connectors.kit.connector import (
     Account,
     Connector,
     Credential,
+    CredentialStore,
     Facts,
     Hint,
     Hook,
@@ -19,6 +20,7 @@ from unicart.connectors.kit.errors import (
     ConnectorError,
     CredentialsRejected,
     HookRefused,
+    OutcomeUnknown,
     PermissionMissing,
     PlatformUnavailable,
     RateLimitedByPlatform,
@@ -29,6 +31,7 @@ from unicart.connectors.kit.http import Outcome, Session
 from unicart.connectors.kit.implemented import implemented_fields
 from unicart.connectors.kit.money import exponent, finite, from_minor_units, per_unit
 from unicart.connectors.kit.throttle import Throttle
+from unicart.connectors.kit.writes import Write
 
 __all__ = [
     "Account",
@@ -36,12 +39,14 @@ __all__ = [
     "Connector",
     "ConnectorError",
     "Credential",
+    "CredentialStore",
     "CredentialsRejected",
     "Facts",
     "Hint",
     "Hook",
     "HookRefused",
     "Outcome",
+    "OutcomeUnknown",
     "PermissionMissing",
     "PlatformUnavailable",
     "Pull",
@@ -51,6 +56,7 @@ __all__ = [
     "Session",
     "Throttle",
     "UnmappableRecord",
+    "Write",
     "exponent",
     "fingerprint",
     "finite",

@@ -30,6 +30,7 @@ from unicart.contract.common import encode
 from unicart.contract.orders import Order, OrderStatus, Refund, unreconciled
 from unicart.contract.products import Product
 from unicart.contract.resources import BY_FUNCTION, Function, Record
+from unicart.contract.writes import ALIASES, BASE_FIELDS, WriteFunction
 
 FILES = frozenset(
     {
@@ -40,6 +41,7 @@ FILES = frozenset(
         "payloads.py",
         "mapping.py",
         "webhooks.py",
+        "writes.py",
         "errors.py",
         "fixtures",
         "README.md",
@@ -48,6 +50,11 @@ FILES = frozenset(
 EXTRA_FILES = {"sandbox": frozenset({"generator.py"})}
 """The sandbox's folder also holds the platform itself."""
 
+WRITE_METHODS = {
+    WriteFunction.CREATE_SHIPMENT: "create_shipment",
+    WriteFunction.REFUND_ORDER: "refund_order",
+    WriteFunction.ADJUST_INVENTORY: "adjust_inventory",
+}
 METHODS = frozenset({"GENERATE", "GET", "POST", "PUT", "PATCH"})
 REFUSALS = (UnmappableRecord, msgspec.ValidationError, msgspec.DecodeError, ValueError)
 UNSEEN = "a state that no platform has"
@@ -185,6 +192,28 @@ class ConnectorConformance:
             method = ast.parse(textwrap.dedent(inspect.getsource(getattr(self.connector, name))))
             assert sorted(_calls(method) & IMPURE_CALLS) == [], f"{name} is not pure"
             assert sorted(_names(method) & IMPURE_MODULES) == [], f"{name} is not pure"
+
+    def test_writes_are_declared_exactly_when_they_are_handled(self) -> None:
+        handled = {function for function, name in WRITE_METHODS.items() if _overrides(self.connector, name)}
+        declared = {write.function for write in self.connector.facts.writes} - {WriteFunction.PASSTHROUGH}
+        assert handled == declared, f"handled: {sorted(handled)}, declared: {sorted(declared)}"
+
+    def test_declared_writes_name_fields_that_there_are(self) -> None:
+        for write in self.connector.facts.writes:
+            base = {field.name for field in BASE_FIELDS.get(write.function, ())}
+            named = [*write.required, *write.optional]
+            assert len(set(named)) == len(named), f"{write.function}: a field is named twice"
+            assert set(named) <= base, f"{write.function}: {sorted(set(named) - base)} are no base fields"
+            assert set(write.values) <= set(named), f"{write.function}: values of a field that is not taken"
+            specific = {field.name for field in write.specific} | set(ALIASES.get(write.function, {}))
+            assert not specific & base, f"{write.function}: {sorted(specific & base)} are base fields"
+            if write.function is WriteFunction.ADJUST_INVENTORY:
+                assert {"quantity", "adjustment_type"} <= set(write.required)
+
+    def test_writes_know_no_clock_and_no_io(self) -> None:
+        tree = ast.parse((self.folder() / "writes.py").read_text(encoding="utf-8"))
+        assert sorted(_imports(tree) & IMPURE_MODULES) == []
+        assert sorted(_calls(tree) & IMPURE_CALLS) == []
 
     def test_unsigned_webhooks_are_refused(self) -> None:
         """Whatever it says: without the subscription's secret, nothing proves that the platform sent it."""

@@ -4,13 +4,15 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import ClassVar, Literal, TypeVar
+from typing import ClassVar, Literal, Protocol, TypeVar
 
 import msgspec
 
 from unicart.connectors.kit.errors import HookRefused
 from unicart.connectors.kit.http import Session
+from unicart.connectors.kit.writes import Write
 from unicart.contract.resources import Function, Record
+from unicart.contract.writes import InventoryAdjustment, NewRefund, NewShipment, WriteFunction
 
 CursorT = TypeVar("CursorT", bound=msgspec.Struct)
 
@@ -31,7 +33,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     ``limits`` and ``incremental`` are sentences for the operator: the platform's rate limits, and what decides that a
     record is pulled again. ``webhooks``: the platform calls us when something changes. ``documentation`` lists the
-    vendor's pages that the code follows. A ``hidden`` connector is for tests, and users are not offered it.
+    vendor's pages that the code follows. ``writes`` declares what can be written back. A ``hidden`` connector is for
+    tests, and users are not offered it.
     """
 
     name: str
@@ -39,12 +42,24 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     description: str
     credentials: tuple[Credential, ...]
     functions: tuple[Function, ...]
+    writes: tuple[Write, ...] = ()
     limits: str
     incremental: str
     documentation: tuple[str, ...]
     webhooks: bool = False
     install_method: Literal["input", "oauth", "none"] = "input"
     hidden: bool = False
+
+    def write(self, function: WriteFunction) -> Write | None:
+        """The declaration of a write; null if the platform does not take it."""
+        if function is WriteFunction.BATCH_ADJUST_INVENTORY:
+            function = WriteFunction.ADJUST_INVENTORY
+        return next((write for write in self.writes if write.function is function), None)
+
+    @property
+    def write_functions(self) -> tuple[WriteFunction, ...]:
+        """What can be written; several adjustments can, if one can."""
+        return tuple(function for function in WriteFunction if self.write(function) is not None)
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,12 +91,14 @@ class RawPage(msgspec.Struct, frozen=True, kw_only=True):
     """One page as the platform sent it. ``records`` are the JSON bytes of one record each.
 
     ``cursor`` is where to go on once the page is stored. ``total`` is how many records this run expects in all, for the
-    progress bar, if the platform tells.
+    progress bar, if the platform tells. ``notice`` says what the run cannot see for want of a permission, and how to
+    grant it; it stands on the connection, and holds up nothing, until a run ends well without one.
     """
 
     records: Sequence[bytes]
     cursor: str
     total: int | None = None
+    notice: str | None = None
 
 
 class Hook(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +121,16 @@ class Hint(msgspec.Struct, frozen=True, kw_only=True):
     raw: bytes | None = None
 
 
+class CredentialStore(Protocol):
+    """Where the credentials of a connection are kept, encrypted."""
+
+    async def read(self) -> Mapping[str, str]:
+        """All of them, as they are now."""
+
+    async def write(self, changed: Mapping[str, str]) -> None:
+        """Replace those that are named in ``changed``, durably."""
+
+
 class Connector(ABC):
     """An adapter to one platform, made for one connection.
 
@@ -115,6 +142,7 @@ class Connector(ABC):
     def __init__(self, credentials: Mapping[str, str], session: Session) -> None:
         self.credentials = credentials
         self.session = session
+        self.credential_store: CredentialStore | None = None
 
     @classmethod
     def base_url(cls, credentials: Mapping[str, str]) -> str:
@@ -140,6 +168,63 @@ class Connector(ABC):
         A raw record that maps to several of them comes once. Those that the platform does not have any more, or that
         `pull` would not yield, are left out.
         """
+
+    async def oldest_visible(self, function: Function) -> datetime | None:
+        """Records created before it may be hidden from us, so that their absence says nothing; null if none are."""
+        return None
+
+    async def stored_credentials(self) -> Mapping[str, str]:
+        """The credentials as they are stored now: another process may have renewed them since this one began."""
+        return self.credentials if self.credential_store is None else await self.credential_store.read()
+
+    async def keep_credentials(self, changed: Mapping[str, str]) -> None:
+        """Store credentials that the platform has renewed, and use them from now on.
+
+        Where renewing makes the old ones void, a connector looks at `stored_credentials` before it renews, and once more
+        when it is refused.
+        """
+        if self.credential_store is not None:
+            await self.credential_store.write(changed)
+        self.credentials = {**self.credentials, **changed}
+
+    async def create_shipment(self, order: bytes, shipment: NewShipment, reference: str) -> None:
+        """Tell the platform that a part of an order is shipped.
+
+        ``order`` is the raw record as `fetch` gave it a moment ago, and may show what an earlier call under the same
+        ``reference`` began: that is completed, never begun again. The reference (32 letters and digits) belongs to this
+        one write; where the platform can keep it, it is sent along. Requests that write are sent with ``once``. What the
+        platform refuses leaves nothing behind: checks come first, or the steps before are undone.
+
+        Raises:
+            OutcomeUnknown: the platform may have taken it.
+            ConnectorError: it has not; a `RequestRefused` has the platform's message and status, or 422 where it has none.
+        """
+        raise NotImplementedError(f"{self.facts.name} takes no shipments")
+
+    async def refund_order(self, order: bytes, refund: NewRefund, reference: str) -> None:
+        """Pay back a part of an order, or all that is left of it; as `create_shipment` in everything else."""
+        raise NotImplementedError(f"{self.facts.name} takes no refunds")
+
+    async def adjust_inventory(self, product: bytes, adjustment: InventoryAdjustment, reference: str) -> None:
+        """Change the stock of the product or variant that ``adjustment`` names; as `create_shipment` in everything else.
+
+        ``product`` is the raw record from which that one is mapped. Where the platform only sets levels, the level to set
+        is `InventoryAdjustment.target` of the one in ``product``.
+        """
+        raise NotImplementedError(f"{self.facts.name} takes no stock levels")
+
+    @classmethod
+    def bears(cls, raw: bytes, reference: str) -> bool | None:
+        """Whether a raw order or product shows a completed write of that ``reference``; null if that cannot be told.
+
+        Where it is null, a shipment or refund is recognised by being new, with the lines and the tracking number, or the
+        amounts, of the request. Pure.
+        """
+        return None
+
+    async def write_values(self, function: WriteFunction) -> Mapping[str, Sequence[str]]:
+        """What this account takes in fields that are ``varying``, by name; warehouses are known without it."""
+        return {}
 
     async def subscribe(self, url: str) -> dict[str, str]:
         """Ask the platform to send its webhooks to ``url``; what is returned is kept, encrypted, for the other methods.

@@ -6,6 +6,7 @@ ConnectorError                 message: for the operator, with the remedy; detai
 ├── CredentialsRejected        blocking: nothing works until the credentials are renewed
 ├── PermissionMissing          this function stops, the others go on
 ├── RequestRefused             a 4xx that a retry cannot change: this function stops
+├── OutcomeUnknown             a write that may or may not have been done: it is looked for before it is sent again
 ├── BadAnswer                  not what the platform documents (HTML, cut JSON, wrong types): this function stops
 ├── UnmappableRecord           one record: quarantined with its raw body, the rest goes on
 └── HookRefused                a webhook whose signature is wrong: it is not stored
@@ -52,6 +53,10 @@ class RequestRefused(ConnectorError):
     def __init__(self, message: str, detail: str = "", url: str = "", status: int = 0) -> None:
         super().__init__(message, detail, url)
         self.status = status
+
+
+class OutcomeUnknown(ConnectorError):
+    """The platform did not say whether it has done what was asked: it was cut off, too slow, or answered 5xx."""
 
 
 class BadAnswer(ConnectorError):

@@ -23,6 +23,7 @@ from unicart.connectors.kit.errors import (
     BadAnswer,
     ConnectorError,
     CredentialsRejected,
+    OutcomeUnknown,
     PermissionMissing,
     PlatformUnavailable,
     RateLimitedByPlatform,
@@ -37,6 +38,9 @@ MAX_BODY = 128 * 1024 * 1024
 QUOTED_BODY = 300
 EPOCH_SECONDS = 1e9
 EPOCH_MILLISECONDS = 1e12
+
+_UNSENT = (httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ConnectError)
+"""What happens before a request is sent."""
 
 _refreshing = ContextVar("refreshing", default=False)
 
@@ -129,17 +133,26 @@ class Session:
         """The decoded answer of a GET. ``params`` with a list value are repeated."""
         return self.decode(await self.request("GET", path, params=params), type)
 
-    async def post(self, path: str, type: type[T], json: Any = None) -> T:
+    async def post(self, path: str, type: type[T], json: Any = None, *, once: bool = False) -> T:
         """The decoded answer of a POST with a JSON body."""
-        return self.decode(await self.request("POST", path, json=json), type)
+        return self.decode(await self.request("POST", path, json=json, once=once), type)
 
-    async def graphql(self, path: str, query: str, type: type[T], variables: Mapping[str, Any] | None = None) -> T:
-        """The decoded ``data`` of a GraphQL request.
+    async def graphql(
+        self,
+        path: str,
+        query: str,
+        type: type[T],
+        variables: Mapping[str, Any] | None = None,
+        *,
+        once: bool = False,
+    ) -> T:
+        """The decoded ``data`` of a GraphQL request; a mutation is sent ``once``.
 
         Raises:
             RequestRefused: the answer has ``errors``; connectors that know their codes catch it and read ``detail``.
         """
-        reply = await self.request("POST", path, json={"query": query, "variables": dict(variables or {})})
+        body = {"query": query, "variables": dict(variables or {})}
+        reply = await self.request("POST", path, json=body, once=once)
         answer = self.decode(reply, _GraphQLAnswer)
         if answer.errors:
             text = self._redact(msgspec.json.encode(answer.errors).decode())
@@ -163,12 +176,15 @@ class Session:
         params: Mapping[str, Any] | None = None,
         json: Any = None,
         headers: Mapping[str, str] | None = None,
+        once: bool = False,
     ) -> Reply:
         """Send one request, retrying what is worth it.
 
-        A header that is given empty is not sent: so a file on another host does not get the session's token.
+        A header that is given empty is not sent: so a file on another host does not get the session's token. A write is
+        sent ``once``: again only if the platform cannot have begun with it.
 
         Raises:
+            OutcomeUnknown: a request that is sent once was cut off, or answered with an error of the platform's own.
             ConnectorError: the kind says what to do next.
         """
         url = path if path.startswith(("http://", "https://")) else f"{self.base_url}{path}"
@@ -176,7 +192,7 @@ class Session:
         while True:
             sent = dict(self.headers)
             try:
-                return await self._with_retries(method, url, params, json, headers)
+                return await self._with_retries(method, url, params, json, headers, once)
             except CredentialsRejected:
                 if refreshed or self.refresh is None or _refreshing.get():
                     raise
@@ -200,7 +216,13 @@ class Session:
                 _refreshing.reset(token)
 
     async def _with_retries(
-        self, method: str, url: str, params: Mapping[str, Any] | None, json: Any, headers: Mapping[str, str] | None
+        self,
+        method: str,
+        url: str,
+        params: Mapping[str, Any] | None,
+        json: Any,
+        headers: Mapping[str, str] | None,
+        once: bool,
     ) -> Reply:
         try:
             async for attempt in stamina.retry_context(
@@ -208,7 +230,7 @@ class Session:
             ):
                 with attempt:
                     async with self.throttle as begun:
-                        return await self._send(begun, method, url, params, json, headers)
+                        return await self._send(begun, method, url, params, json, headers, once)
         except _Retryable as exhausted:
             raise exhausted.error from exhausted.__cause__
         raise AssertionError("unreachable")
@@ -221,6 +243,7 @@ class Session:
         params: Mapping[str, Any] | None,
         json: Any,
         headers: Mapping[str, str] | None,
+        once: bool,
     ) -> Reply:
         self._check_url(url)
         shown = self._shown(url)
@@ -247,12 +270,15 @@ class Session:
         except targets.BadTarget as error:
             raise RequestRefused(f"{self._redact(str(error))}. Correct the connection's URL.", url=shown) from error
         except httpx2.TimeoutException as error:
-            slow = PlatformUnavailable(
-                f"{shown} did not answer within {self._timeout:g} s.", type(error).__name__, shown
-            )
-            raise _Retryable(slow) from error
+            message = f"{shown} did not answer within {self._timeout:g} s."
+            if once and not isinstance(error, _UNSENT):
+                raise OutcomeUnknown(message, type(error).__name__, shown) from error
+            raise _Retryable(PlatformUnavailable(message, type(error).__name__, shown)) from error
         except httpx2.TransportError as error:
             reason = self._redact(str(error) or type(error).__name__)
+            if once and not isinstance(error, _UNSENT):
+                message = f"{shown} broke off: {reason}"
+                raise OutcomeUnknown(message, type(error).__name__, shown) from error
             down = PlatformUnavailable(f"{shown} cannot be reached: {reason}", type(error).__name__, shown)
             raise _Retryable(down) from error
         except (httpx2.InvalidURL, httpx2.HTTPError) as error:
@@ -260,7 +286,10 @@ class Session:
             raise BadAnswer(f"{shown} cannot be requested: {reason}", type(error).__name__, shown) from error
         log.debug("%s %s %s", method, shown, response.status_code)
         self._heed(response, begun)
-        if self._outcome(response.status_code) is not None:
+        outcome = self._outcome(response.status_code)
+        if once and outcome is Outcome.RETRY:
+            raise OutcomeUnknown(f"{shown} answered {response.status_code}.", self._quoted(body), shown)
+        if outcome is not None:
             self._raise(response, body, shown)
         return Reply(shown, response.status_code, response.headers, body)
 

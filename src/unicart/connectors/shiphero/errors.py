@@ -32,7 +32,11 @@ SHORTEST_WAIT = 1
 UNKNOWN_WAIT = 10
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600}
 _DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)\s*(second|minute|hour)", re.ASCII)
-_TOKEN = re.compile(r"\b(token|jwt|signature)\b.*\b(expired|invalid)\b|\b(unauthenticated|unauthorized)\b", re.I)
+_TOKEN = re.compile(
+    r"\b(token|jwt|signature)\b.*\b(expired|invalid)\b|\b(expired|invalid)\b.*\b(token|jwt|signature)\b"
+    r"|\b(unauthenticated|unauthorized)\b",
+    re.I,
+)
 
 
 class GraphQLError(msgspec.Struct):
@@ -64,10 +68,6 @@ def wait(error: GraphQLError) -> int:
 def refusal(errors: Sequence[GraphQLError], url: str) -> ConnectorError:
     """The error that an answer with ``errors`` means."""
     detail = "; ".join(error.message for error in errors)[:1000]
-    if any(_TOKEN.search(error.message) for error in errors):
-        return CredentialsRejected(
-            f"{url} does not accept the token: {detail}. Renew the refresh token on the connection.", detail, url
-        )
     if any(is_of(error, PERMISSION) for error in errors):
         return PermissionMissing(
             f"{url} refuses: {detail}. Grant the developer user this scope, or allow it in ShipHero's user settings.",
@@ -79,4 +79,8 @@ def refusal(errors: Sequence[GraphQLError], url: str) -> ConnectorError:
         seconds = max(throttled)
         message = f"{url} has too few credits left, and asks us to wait for {seconds} s."
         return RateLimitedByPlatform(message, detail, url, seconds)
+    if any(_TOKEN.search(error.message) for error in errors):
+        return CredentialsRejected(
+            f"{url} does not accept the token: {detail}. Renew the refresh token on the connection.", detail, url
+        )
     return RequestRefused(f"{url} refused the query: {detail}", detail, url)

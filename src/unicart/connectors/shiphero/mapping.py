@@ -46,6 +46,7 @@ STATUSES = {
     "canceled": OrderStatus.CANCELLED,
     "cancelled": OrderStatus.CANCELLED,
 }
+CANCELLED = frozenset(word for word, status in STATUSES.items() if status is OrderStatus.CANCELLED)
 GROUP_STATUSES = {
     OrderStatus.FULFILLED: ShipmentStatus.SHIPPED,
     OrderStatus.CANCELLED: ShipmentStatus.CANCELLED,
@@ -61,7 +62,8 @@ def order(raw: bytes) -> Order:
     `total_tax` is shared out over the lines by what they cost.
     """
     source = _orders.decode(raw)
-    lines = source.line_items.nodes if source.line_items else []
+    ordered_lines = source.line_items.nodes if source.line_items else []
+    lines = _remaining(source, ordered_lines)
     currency = (source.currency or "").strip().upper() or "USD"
     items = _line_items(source, lines, currency)
     changed = _moment(source.updated_at, "updated_at")
@@ -93,7 +95,7 @@ def order(raw: bytes) -> Order:
         line_items=items,
         shipping_groups=_shipping_groups(source, items, status),
         shipments=[_shipment(each, items) for each in _present(source.shipments)],
-        additional_fields=_additional_fields(source, lines, currency),
+        additional_fields=_additional_fields(source, ordered_lines, lines),
     )
 
 
@@ -158,8 +160,32 @@ def warehouse(raw: bytes) -> Warehouse:
     )
 
 
+def _remaining(source: payloads.Order, lines: Sequence[payloads.LineItem]) -> list[payloads.LineItem]:
+    """The lines as they stand: what is taken off an order stays in its list as canceled, with all of its quantity.
+
+    The lines of an order that is canceled as a whole are left as they were ordered.
+    """
+    if _word(source.fulfillment_status) in CANCELLED:
+        return list(lines)
+    return [_left(line) if _word(line.fulfillment_status) in CANCELLED else line for line in lines]
+
+
+def _left(line: payloads.LineItem) -> payloads.LineItem:
+    shipped = min(line.quantity_shipped or 0, line.quantity)
+    return msgspec.structs.replace(line, quantity=shipped, backorder_quantity=0)
+
+
+def _canceled(ordered: Sequence[payloads.LineItem], lines: Sequence[payloads.LineItem]) -> dict[str, int]:
+    counts = {was.id: was.quantity - line.quantity for was, line in zip(ordered, lines, strict=True)}
+    return {id: count for id, count in counts.items() if count}
+
+
+def _word(text: str | None) -> str:
+    return (text or "").strip().lower()
+
+
 def _status(source: payloads.Order, lines: Sequence[payloads.LineItem]) -> OrderStatus:
-    word = (source.fulfillment_status or "").strip().lower()
+    word = _word(source.fulfillment_status)
     if word != PENDING:
         return STATUSES.get(word, OrderStatus.OTHER)
     if _holds(source):
@@ -297,7 +323,7 @@ def _shipment_status(source: payloads.Shipment, labels: Sequence[payloads.Label]
 
 
 def _is_void(label: payloads.Label) -> bool:
-    return bool(label.refunded) or (label.status or "").strip().lower() in VOIDED
+    return bool(label.refunded) or _word(label.status) in VOIDED
 
 
 def _shipment_line(source: payloads.ShipmentLineItem, line: LineItem | None) -> ShipmentLineItem:
@@ -324,11 +350,33 @@ def _refunds(source: payloads.Order) -> list[Refund]:
     return list(found.values())
 
 
-def _additional_fields(source: payloads.Order, lines: Sequence[payloads.LineItem], currency: str) -> dict[str, Any]:
+def _payment_status(source: payloads.Order, refunded: Decimal) -> str | None:
+    """Null without authorizations: most orders are paid where ShipHero does not see it."""
+    if source.holds and source.holds.payment_hold:
+        return "payment_hold"
+    payments = _present(source.authorizations)
+    captured = _sum((each.postauthed_amount for each in payments), "authorizations.postauthed_amount")
+    authorized = _sum((each.authorized_amount for each in payments), "authorizations.authorized_amount")
+    total = _amount(source.total_price, "total_price") or ZERO
+    if refunded:
+        return "refunded" if refunded >= (captured or authorized or total) else "partially_refunded"
+    if captured:
+        return "paid" if captured >= total else "partially_paid"
+    return "authorized" if authorized else None
+
+
+def _sum(amounts: Iterable[str | None], field: str) -> Decimal:
+    return sum((_amount(amount, field) or ZERO for amount in amounts), ZERO)
+
+
+def _additional_fields(
+    source: payloads.Order, ordered: Sequence[payloads.LineItem], lines: Sequence[payloads.LineItem]
+) -> dict[str, Any]:
     refunds = _refunds(source)
+    refunded = sum((refund.amount for refund in refunds), ZERO)
     fields: dict[str, Any] = {
-        "payment_status": "payment_hold" if source.holds and source.holds.payment_hold else None,
-        "total_refunded": sum((refund.amount for refund in refunds), ZERO),
+        "payment_status": _payment_status(source, refunded),
+        "total_refunded": refunded,
         "refunds": refunds,
         "shop_name": source.shop_name,
         "source": source.source,
@@ -339,8 +387,11 @@ def _additional_fields(source: payloads.Order, lines: Sequence[payloads.LineItem
         "profile": source.profile,
         "packing_note": source.packing_note,
         "gift_note": source.gift_note,
+        "partner_line_item_ids": {line.id: line.partner_line_item_id for line in lines if line.partner_line_item_id},
+        "shipped_off_shiphero": [each.id for each in _present(source.shipments) if each.shipped_off_shiphero],
         "quantities_shipped": {line.id: line.quantity_shipped for line in lines if line.quantity_shipped},
         "quantities_backordered": {line.id: line.backorder_quantity for line in lines if line.backorder_quantity},
+        "quantities_canceled": _canceled(ordered, lines),
     }
     custom = {line.id: line.product_name for line in lines if line.product is None}
     if custom:

@@ -69,9 +69,7 @@ class LineItem(msgspec.Struct):
     product_name: str | None = None
     product: LineProduct | None = None
     quantity: Quantity = 0
-    quantity_allocated: int | None = None
-    quantity_pending_fulfillment: int | None = None
-    quantity_shipped: int | None = None
+    quantity_shipped: Quantity | None = None
     backorder_quantity: int | None = None
     price: str | None = None
     promotion_discount: str | None = None
@@ -121,7 +119,11 @@ class Allocation(msgspec.Struct):
 
 
 class Authorization(msgspec.Struct):
+    """A payment by card; what was captured of it is ``postauthed_amount``."""
+
     transaction_id: str | None = None
+    authorized_amount: str | None = None
+    postauthed_amount: str | None = None
     refunded_amount: str | None = None
 
 
@@ -139,7 +141,6 @@ class Order(msgspec.Struct):
     required_ship_date: str | None = None
     hold_until_date: str | None = None
     total_tax: str | None = None
-    subtotal: str | None = None
     total_discounts: str | None = None
     total_price: str | None = None
     currency: str | None = None

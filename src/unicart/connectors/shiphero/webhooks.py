@@ -1,8 +1,8 @@
 """ShipHero's webhooks: one registration for each kind, each with a secret of its own.
 
 The header ``x-shiphero-hmac-sha256`` is the base64 HMAC-SHA256 of the body (https://developer.shiphero.com/webhooks/).
-Bodies name records of the GraphQL API by ``…_uuid``. A shipment's names the shipment and not its order, stock's the SKU and
-not its product, so hints of these have such ids, which `ShipHeroConnector.fetch` looks up.
+Bodies name records of the GraphQL API by ``…_uuid``. A shipment's names the shipment and not its order, those of products and
+of stock name SKUs, so hints of these have such ids, which `ShipHeroConnector.fetch` looks up.
 """
 
 import base64
@@ -20,12 +20,13 @@ SECRET = "secret:"  # noqa: S105
 """What comes before the name of a webhook in the subscription; the value is its secret."""
 
 SKU = "sku:"
-"""What comes before a SKU in the id of a hint about stock."""
+"""What comes before a SKU in the id of a hint about a product or its stock."""
 
 ORDERS = ("Order Allocated", "Order Deallocated", "Order Packed Out", "Order Canceled")
 SHIPMENT = "Shipment Update"
 STOCK = "Inventory Update"
-NAMES = (*ORDERS, SHIPMENT, STOCK)
+PRODUCT = "Product Update"
+NAMES = (*ORDERS, SHIPMENT, STOCK, PRODUCT)
 
 
 class _Fulfillment(msgspec.Struct):
@@ -33,7 +34,7 @@ class _Fulfillment(msgspec.Struct):
     order_uuid: str | None = None
 
 
-class _StockLine(msgspec.Struct):
+class _Sku(msgspec.Struct):
     sku: str | None = None
 
 
@@ -41,7 +42,8 @@ class _Body(msgspec.Struct):
     webhook_type: str
     order_uuid: str | None = None
     fulfillment: _Fulfillment | None = None
-    inventory: list[_StockLine] = []
+    inventory: list[_Sku] | None = None
+    product: list[_Sku] | None = None
 
 
 def signature(secret: str, body: bytes) -> str:
@@ -71,8 +73,9 @@ def hints(hook: Hook) -> Sequence[Hint]:
         msgspec.ValidationError: it is no webhook of ShipHero.
     """
     body = msgspec.json.decode(hook.body, type=_Body)
-    if body.webhook_type == STOCK:
-        skus = dict.fromkeys(line.sku for line in body.inventory if line.sku)
+    if body.webhook_type in (STOCK, PRODUCT):
+        named = body.inventory if body.webhook_type == STOCK else body.product
+        skus = dict.fromkeys(each.sku for each in named or () if each.sku)
         return [Hint(function=Function.GET_PRODUCTS, id=f"{SKU}{sku}") for sku in skus]
     shipped = (body.fulfillment if body.webhook_type == SHIPMENT else None) or _Fulfillment()
     id = body.order_uuid or shipped.order_uuid or shipped.shipment_uuid

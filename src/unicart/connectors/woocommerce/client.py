@@ -5,7 +5,7 @@ page before, and records that came already, as they were then, are dropped. A se
 in no order, is read whole, in the order of ids. Records in the trash have a list of their own, walked alike.
 
 WooCommerce keeps orders by UTC, but products, and orders of shops that never migrated, by the shop's own time. Where clocks go
-back, such a list does not rise by UTC: what it spans is then read whole as well.
+back, such a list does not rise by UTC, or not behind the page: what a page with both times spans is then read whole as well.
 
 The first run of orders is a walk on ``date_created_gmt`` from the newest down. The walk on changes begins at the newest change
 that there was before it, and so finds what changed meanwhile.
@@ -18,6 +18,8 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from itertools import count, pairwise
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, TypeVar
 from urllib.parse import urlsplit
@@ -148,6 +150,7 @@ class WooCommerceConnector(Connector):
         session.outcomes.update(errors.OUTCOMES)
         self._pretty: bool | None = None
         self._lists_refunds = True
+        self._now: datetime | None = None
         self._units: tuple[str | None, str | None] | None = None
         if session.base_url.startswith("https://"):
             session.headers.update(auth.basic(credentials))
@@ -253,7 +256,9 @@ class WooCommerceConnector(Connector):
             raws, total = await self._page(ORDERS, {**where, "orderby": "date", "order": "desc"})
             dates = _dates(raws, "date")
             full = len(raws) == PAGE_SIZE
-            if full and (dates != sorted(dates, reverse=True) or dates[-1] == position):
+            if full and (
+                dates != sorted(dates, reverse=True) or dates[-1] == position or _clocks_went_back(raws, "date")
+            ):
                 oldest = min(dates)
                 block = await self._every(ORDERS, {**LISTED, **_bounds("date", oldest, position)})
                 raws = sorted(block, key=_created, reverse=True)
@@ -287,7 +292,7 @@ class WooCommerceConnector(Connector):
             dates = _dates(raws, by)
             _require_filtered(path, dates, position)
             full = len(raws) == PAGE_SIZE
-            if full and (dates != sorted(dates) or dates[-1] == position):
+            if full and (dates != sorted(dates) or dates[-1] == position or _clocks_went_back(raws, by)):
                 newest = max(dates)
                 raws = await self._every(path, {**where, **_bounds(by, position, newest)})
                 dates = _dates(raws, by)
@@ -296,7 +301,7 @@ class WooCommerceConnector(Connector):
                 position = max([position, *dates])
             marks = {_id(raw): f"{date} {_digest(raw)}" for raw, date in zip(raws, dates, strict=True)}
             fresh = [raw for raw in raws if recent.get(_id(raw)) != marks[_id(raw)]]
-            reached = max(position, walk.position)
+            reached = min(max(position, walk.position), self._clock())
             oldest = _moved(reached, -overlap)
             recent = {id: mark for id, mark in (recent | marks).items() if mark >= oldest}
             walk = Walk(reached, recent)
@@ -307,7 +312,14 @@ class WooCommerceConnector(Connector):
     async def _newest(self, path: str) -> str:
         """The date of the newest change."""
         raws, _ = await self._list(path, {**LISTED, "orderby": "modified", "order": "desc", "per_page": 1})
-        return max([BEGINNING, *_dates(raws, "modified")])
+        return min(max([BEGINNING, *_dates(raws, "modified")]), self._clock())
+
+    def _clock(self) -> str:
+        """The shop's time at its last answer; ours, if its answers carry no date.
+
+        Records that are dated ahead, such as products that are yet to be published, must not carry a walk past it.
+        """
+        return _text(self._now or datetime.now(UTC))
 
     async def _every(self, path: str, parameters: Mapping[str, Any]) -> list[bytes]:
         """All records, by page in the order of ids; begun anew if their number changes on the way.
@@ -318,13 +330,15 @@ class WooCommerceConnector(Connector):
         for _ in range(MOST_RESTARTS):
             found: dict[str, bytes] = {}
             counts: set[int] = set()
-            while len(counts) < 2:
-                page = len(found) // PAGE_SIZE + 1
+            for page in count(1):
                 raws, total = await self._page(path, {**parameters, "orderby": "id", "order": "asc", "page": page})
                 # Behind the last page WooCommerce counts none at all.
                 counts |= {total} if raws or not found else set()
+                known = len(found)
                 found |= {_id(raw): raw for raw in raws}
-                if len(raws) < PAGE_SIZE and len(counts) < 2:
+                if len(counts) > 1:
+                    break
+                if len(raws) < PAGE_SIZE or len(found) == known:
                     return list(found.values())
         raise PlatformUnavailable(f"{path} keeps changing while it is read. The next sync goes on here.")
 
@@ -499,7 +513,9 @@ class WooCommerceConnector(Connector):
 
     async def _ask(self, method: str, route: str, parameters: Mapping[str, Any], json: Any, pretty: bool) -> Reply:
         path, sent = self._target(route, parameters, pretty)
-        return await self.session.request(method, path, params=sent, json=json)
+        reply = await self.session.request(method, path, params=sent, json=json)
+        self._now = _http_date(reply.headers.get("date"))
+        return reply
 
     def _target(self, route: str, parameters: Mapping[str, Any], pretty: bool) -> tuple[str, dict[str, Any]]:
         return (f"/wp-json{route}", dict(parameters)) if pretty else (PLAIN, {"rest_route": route, **parameters})
@@ -523,6 +539,13 @@ def _no_api(shop: str, detail: str) -> BadAnswer:
         "plugin close /wp-json?",
         detail,
     )
+
+
+def _http_date(header: str | None) -> datetime | None:
+    try:
+        return parsedate_to_datetime(header).astimezone(UTC) if header else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _is_json(body: bytes) -> bool:
@@ -551,8 +574,21 @@ def _require_filtered(path: str, dates: Iterable[str], oldest: str) -> None:
 
 
 def _dates(raws: Iterable[bytes], by: Date) -> list[str]:
-    stamps = [_read(raw, Stamp) for raw in raws]
-    return [(each.date_created_gmt if by == "date" else each.date_modified_gmt) or BEGINNING for each in stamps]
+    return [_utc(_read(raw, Stamp), by) for raw in raws]
+
+
+def _utc(stamp: Stamp, by: Date) -> str:
+    return (stamp.date_created_gmt if by == "date" else stamp.date_modified_gmt) or BEGINNING
+
+
+def _clocks_went_back(raws: Iterable[bytes], by: Date) -> bool:
+    """Whether the shop's clocks did among these records: a list by its own time may then hold back some between them."""
+    offsets = []
+    for each in sorted((_read(raw, Stamp) for raw in raws), key=lambda stamp: _utc(stamp, by)):
+        local = each.date_created if by == "date" else each.date_modified
+        if local and (utc := _utc(each, by)) > BEGINNING:
+            offsets.append(_moment(local) - _moment(utc))
+    return any(later < earlier for earlier, later in pairwise(offsets))
 
 
 def _created(raw: bytes) -> tuple[str, int]:
@@ -612,11 +648,14 @@ def _chunks(ids: Sequence[int]) -> Iterable[Sequence[int]]:
 
 def _moved(date: str, by: timedelta) -> str:
     """``date`` later by as much, but never before the beginning."""
+    return max(_text(_moment(date) + by), BEGINNING)
+
+
+def _moment(date: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(date).replace(tzinfo=UTC)
+        return datetime.fromisoformat(date).replace(tzinfo=UTC)
     except ValueError as error:
         raise BadAnswer(f"WooCommerce sent a date that is none: {date!r}") from error
-    return max(_text(moment + by), BEGINNING)
 
 
 def _text(moment: datetime) -> str:

@@ -33,7 +33,8 @@ FACTS = Facts(
     limits="WooCommerce has no rate limit of its own, but hosts do; a list returns at most 100 records.",
     incremental=(
         "The record's own date_modified_gmt, of whole seconds. Refunds, edits, the trash and variations move it. The deletion "
-        "of a refund before WooCommerce 11.3, and deletion for good, do not: those are found by comparing everything."
+        "of a refund before WooCommerce 11.3, and deletion for good, do not, and records that are made with a date in the past may "
+        "have that date: those are found by comparing everything."
     ),
     documentation=(
         "https://woocommerce.github.io/woocommerce-rest-api-docs/",

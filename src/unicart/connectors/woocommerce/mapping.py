@@ -1,5 +1,6 @@
 """WooCommerce's records as unified ones. Pure functions; field names in backquotes are WooCommerce's."""
 
+import contextlib
 import html
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -43,6 +44,7 @@ SHIPMENT_TRACKING = "_wc_shipment_tracking_items"
 AFTERSHIP = "_aftership_tracking_items"
 REFUNDED_ITEM = "_refunded_item_id"
 LAST_SHIP_DATE = 1 << 33
+KITS = ("bundle", "composite")
 WEIGHT_UNITS = {"kg": "kg", "g": "g", "lbs": "lb", "oz": "oz"}
 LENGTH_UNITS = {
     "cm": ("cm", Decimal(1)),
@@ -57,7 +59,8 @@ def order(raw: bytes) -> Order:
     """An order of `GET /orders`, with its refunds.
 
     Figures are those of the order as it was placed; refunds are beside it. A fee is a line without a product; a negative fee is
-    a discount. Amounts are without tax, also where prices include it, so that they add up to `total`.
+    a discount, a gift card a payment. Amounts are without tax, also where prices include it, so that they add up to `total`
+    together with what gift cards paid, which `total` leaves out.
     """
     wrapped = _orders.decode(raw)
     source = wrapped.order
@@ -78,7 +81,7 @@ def order(raw: bytes) -> Order:
         shipping_method_id=first.method_id or None if first else None,
         shipping_method_name=first.method_title or None if first else None,
         invoice_currency_code=source.currency.upper() or "USD",
-        total_price=source.total,
+        total_price=sum((finite(card.amount, "gift_cards.amount") for card in source.gift_cards), source.total),
         total_tax=source.total_tax,
         total_discount=_discount(source),
         total_shipping=source.shipping_total,
@@ -116,6 +119,7 @@ def products(raw: bytes) -> list[Product]:
         name=html.unescape(parent.name),
         sku=parent.sku or None,
         gtin=parent.global_unique_id or None,
+        is_kit=parent.type in KITS,
         active=parent.status == "publish",
         image_url=image,
         measurements=_measurements(parent, source),
@@ -221,37 +225,44 @@ def _tracked(item: Mapping[str, Any], source: payloads.Order) -> Shipment:
         tracking_number=number,
         tracking_url=_link(link, number),
         created_date=shipped,
+        line_items=_carried(item.get("products_list"), source, "item_id", "qty"),
     )
 
 
 def _aftership(item: Mapping[str, Any], source: payloads.Order) -> Shipment:
     """A parcel of AfterShip. Its dates are in the shop's own time though they say UTC, and left out."""
     number = _text(item.get("tracking_number"))
-    lines = {str(line.id): line for line in source.line_items}
-    parts = item.get("line_items")
-    carried = [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
     return Shipment(
         shipment_id=_text(item.get("tracking_id")) or fingerprint(f"{source.id} {number}"),
         status=ShipmentStatus.SHIPPED,
         carrier_id=_text(item.get("slug")),
         carrier_name=_text(item.get("slug")),
         tracking_number=number,
-        line_items=[
-            _shipment_line(lines[id], part.get("quantity"))
-            for part in carried
-            if (id := _text(part.get("id")) or "") in lines
-        ],
+        line_items=_carried(item.get("line_items"), source, "id", "quantity"),
     )
 
 
-def _shipment_line(item: payloads.LineItem, quantity: Any) -> ShipmentLineItem:
+def _carried(parts: Any, source: payloads.Order, id: str, quantity: str) -> list[ShipmentLineItem]:
+    """The lines that a parcel holds, each named by ``id``; some extensions name the `product` alone."""
+    by_id = {str(item.id): item for item in source.line_items}
+    by_product = {str(item.variation_id or item.product_id): item for item in reversed(source.line_items)}
+    carried = []
+    for part in _objects(parts):
+        line, count = _text(part.get(id)), _count(part.get(quantity))
+        item = by_id.get(line) if line else by_product.get(_text(part.get("product")) or "")
+        if item is not None and count:
+            carried.append(_shipment_line(item, count))
+    return carried
+
+
+def _shipment_line(item: payloads.LineItem, quantity: int) -> ShipmentLineItem:
     line = _line_item(item)
     return ShipmentLineItem(
         shipment_line_item_id=line.line_item_id,
         product_id=line.product_id,
         product_sku=line.product_sku,
         parent_product_id=line.parent_product_id,
-        quantity=_whole(_number(_text(quantity), "shipments.quantity") or Decimal(0), "shipments.quantity"),
+        quantity=quantity,
     )
 
 
@@ -268,18 +279,23 @@ def _with_own_ids(shipments: Iterable[Shipment]) -> list[Shipment]:
 
 
 def _items(meta: list[payloads.Meta], key: str) -> list[dict[str, Any]]:
-    """The items of a list in the metadata; PHP writes a list with gaps as an object."""
-    value = next((each.value for each in meta if each.key == key), None)
+    return _objects(next((each.value for each in meta if each.key == key), None))
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    """The objects of a list in the metadata; PHP writes a list with gaps as an object."""
     items = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
     return [item for item in items if isinstance(item, dict)]
 
 
 def _ship_date(value: Any) -> datetime | None:
-    """A ship date in seconds since 1970."""
-    text = _text(value)
-    if text is None or not (text.isascii() and text.isdigit()) or not 0 < int(text[:20]) < LAST_SHIP_DATE:
-        return None
-    return datetime.fromtimestamp(int(text), UTC)
+    """A ship date in seconds since 1970, or written out, as other software leaves it in the metadata."""
+    seconds = _count(value)
+    if seconds:
+        return datetime.fromtimestamp(seconds, UTC) if seconds < LAST_SHIP_DATE else None
+    with contextlib.suppress(ValueError):
+        return _optional_date(_text(value))
+    return None
 
 
 def _link(link: str | None, number: str | None) -> str | None:
@@ -315,6 +331,8 @@ def _additional_fields(source: payloads.Order, refunds: list[Refund]) -> dict[st
         fields["custom_item_titles"] = custom
     if source.fee_lines:
         fields["fees"] = [{"name": fee.name, "total": fee.total} for fee in source.fee_lines]
+    if source.gift_cards:
+        fields["gift_cards"] = [{"id": card.id, "amount": card.amount} for card in source.gift_cards]
     if len(source.shipping_lines) > 1:
         fields["shipping_methods"] = [each.method_title for each in source.shipping_lines]
     personal = {str(item.id): _item_meta(item) for item in source.line_items}
@@ -462,6 +480,12 @@ def _optional_date(text: str | None) -> datetime | None:
 def _text(value: Any) -> str | None:
     """A string or whole number of untyped metadata as text; null for anything else, and for an empty string."""
     return str(value) or None if isinstance(value, str | int) and not isinstance(value, bool) else None
+
+
+def _count(value: Any) -> int:
+    """A number of units in untyped metadata; zero for anything else."""
+    text = _text(value) or ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
 def _number(text: str | None, field: str) -> Decimal | None:

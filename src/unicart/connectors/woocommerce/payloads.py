@@ -11,10 +11,12 @@ import msgspec
 
 
 class Stamp(msgspec.Struct):
-    """What every record has."""
+    """What every record has. Dates without ``gmt`` are in the shop's own time."""
 
     id: int
+    date_created: str | None = None
     date_created_gmt: str | None = None
+    date_modified: str | None = None
     date_modified_gmt: str | None = None
 
 
@@ -86,6 +88,13 @@ class CouponLine(msgspec.Struct):
     discount: Decimal | None = None
 
 
+class GiftCard(msgspec.Struct):
+    """What a gift card of WooCommerce Gift Cards paid. Its code is money, and not read."""
+
+    amount: Decimal
+    id: int | None = None
+
+
 class RefundSummary(msgspec.Struct):
     """A refund as the order tells it; ``total`` is negative."""
 
@@ -122,6 +131,7 @@ class Order(msgspec.Struct):
     shipping_lines: list[ShippingLine] = []
     tax_lines: list[TaxLine] = []
     coupon_lines: list[CouponLine] = []
+    gift_cards: list[GiftCard] = []
     refunds: list[RefundSummary] = []
     meta_data: list[Meta] = []
     links: Links | None = msgspec.field(name="_links", default=None)

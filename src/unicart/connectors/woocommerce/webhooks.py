@@ -22,12 +22,17 @@ FUNCTIONS = {"order": Function.GET_ORDERS, "product": Function.GET_PRODUCTS}
 TOPICS = tuple(
     f"{resource}.{event}" for resource in FUNCTIONS for event in ("created", "updated", "deleted", "restored")
 )
+DRAFT = "checkout-draft"
+"""The status of what is still a cart: it has webhooks, but is in no list."""
 PING = re.compile(rb"webhook_id=\d+")
 
 
 class _Body(msgspec.Struct):
-    id: int = 0
+    """``id`` comes as WordPress was told it when the record was deleted, which may be a string."""
+
+    id: int | str = 0
     date_modified_gmt: str | None = None
+    status: str | None = None
     refunds: list[msgspec.Raw] | None = None
 
 
@@ -56,17 +61,19 @@ def hints(hook: Hook) -> Sequence[Hint]:
     """What ``hook`` says; nothing, if it is a ping or about another kind of record.
 
     Raises:
-        msgspec.ValidationError: it is no webhook of WooCommerce.
+        msgspec.ValidationError, ValueError: it is no webhook of WooCommerce.
     """
     function = FUNCTIONS.get(hook.headers.get(RESOURCE_HEADER, ""))
     if _is_ping(hook) or function is None:
         return []
     body = msgspec.json.decode(hook.body, type=_Body)
-    if body.id <= 0:
+    id = int(body.id)
+    if id <= 0:
         return []
-    whole = function is Function.GET_ORDERS and body.date_modified_gmt is not None and body.refunds == []
-    raw = b'{"id":%d,"order":%b,"refunds":[]}' % (body.id, hook.body) if whole else None
-    return [Hint(function=function, id=str(body.id), raw=raw)]
+    listed = body.date_modified_gmt is not None and body.status != DRAFT
+    whole = function is Function.GET_ORDERS and listed and body.refunds == []
+    raw = b'{"id":%d,"order":%b,"refunds":[]}' % (id, hook.body) if whole else None
+    return [Hint(function=function, id=str(id), raw=raw)]
 
 
 def _is_ping(hook: Hook) -> bool:

@@ -1,0 +1,1 @@
+"""Acme's shop takes no writes: its API only reads."""

@@ -1,0 +1,1 @@
+"""The hostile platform takes no writes."""

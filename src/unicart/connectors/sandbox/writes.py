@@ -1,0 +1,1 @@
+"""What is written to The sandbox: nothing yet."""
