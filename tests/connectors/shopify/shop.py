@@ -105,6 +105,7 @@ class Shop:
     restore_rate: float = 1000.0
     tokens: list[str] = field(default_factory=lambda: [TOKEN])
     logins: int = 0
+    refresh_tokens: list[str] = field(default_factory=list)
     created: datetime = START - timedelta(days=1000)
     after_request: Callable[[], None] = lambda: None
     requests: list[Node] = field(default_factory=list)
@@ -340,11 +341,22 @@ class Shop:
     def _log_in(self, form: Node) -> bytes:
         self.logins += 1
         right = {"grant_type": "client_credentials", "client_id": CLIENT_ID, "client_secret": SECRET}
+        if form.get("refresh_token") in self.refresh_tokens:
+            return self._renew(form, right)
         if form != right:
             return answer(400, b'{"error":"invalid_request","error_description":"The client is unknown."}')
         self.tokens.append(f"shpca_{self.logins}")
         granted = {"access_token": self.tokens[-1], "scope": ",".join(self.scopes), "expires_in": 86399}
         return answer(200, json.dumps(granted).encode())
+
+    def _renew(self, form: Node, right: Node) -> bytes:
+        """New tokens for a refresh token; of these, the last two are good."""
+        assert form == right | {"grant_type": "refresh_token", "refresh_token": form["refresh_token"]}
+        self.tokens = [f"shpat_{self.logins}"]
+        self.refresh_tokens = [form["refresh_token"], f"shprt_{self.logins}"]
+        made = {"access_token": self.tokens[0], "expires_in": 3600, "scope": ",".join(self.scopes)}
+        more = {"refresh_token": self.refresh_tokens[1], "refresh_token_expires_in": 7776000}
+        return answer(200, json.dumps(made | more).encode())
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection, one request."""
@@ -456,7 +468,7 @@ async def connected(shop: Shop, slowest: float = 30.0, **credentials: str) -> As
     with served(shop) as url:
         given = {"shop": url, **(credentials or {"access_token": TOKEN})}
         base = ShopifyConnector.base_url(given)
-        secrets = tuple(given.get(name, "") for name in ("access_token", "api_secret"))
+        secrets = tuple(given.get(name, "") for name in ("access_token", "api_secret", "refresh_token"))
         session = Session(base, private_network=True, timeout=slowest, patience=10.0, secrets=secrets)
         session.throttle = Throttle(rate=1e6)
         try:

@@ -53,27 +53,26 @@ def headers(credentials: Mapping[str, str]) -> dict[str, str]:
     Raises:
         CredentialsRejected: there is neither an access token nor a client id with its secret.
     """
+    if credentials.get("refresh_token") and not names_app(credentials):
+        raise CredentialsRejected("A refresh token needs the app's client id and client secret (api_secret) beside it.")
     if credentials.get("access_token"):
         return {TOKEN_HEADER: credentials["access_token"]}
-    if credentials.get("client_id") and credentials.get("api_secret"):
+    if names_app(credentials):
         return {}
     raise CredentialsRejected("Give an access token, or the app's client id and client secret (api_secret).")
 
 
-async def log_in(session: Session, credentials: Mapping[str, str]) -> None:
-    """Get a token by client credentials and let ``session`` send it; it lasts 24 hours.
+def names_app(credentials: Mapping[str, str]) -> bool:
+    """Whether tokens can be bought with these credentials."""
+    return bool(credentials.get("client_id") and credentials.get("api_secret"))
 
-    Raises:
-        CredentialsRejected: Shopify does not accept them.
-    """
-    form = {
-        "grant_type": "client_credentials",
-        "client_id": credentials["client_id"],
-        "client_secret": credentials["api_secret"],
-    }
-    session.headers.pop(TOKEN_HEADER, None)
-    token = await token_for(session, credentials["shop"], form)
-    session.headers[TOKEN_HEADER] = token.access_token
+
+def login_form(credentials: Mapping[str, str]) -> dict[str, str]:
+    """What to send for a token: the refresh token, where there is one; else the client credentials alone."""
+    form = {"client_id": credentials["client_id"], "client_secret": credentials["api_secret"]}
+    if credentials.get("refresh_token"):
+        return {**form, "grant_type": "refresh_token", "refresh_token": credentials["refresh_token"]}
+    return {**form, "grant_type": "client_credentials"}
 
 
 def authorize_url(shop: str, client_id: str, redirect_uri: str, state: str, scopes: Iterable[str] = SCOPES) -> str:
@@ -105,14 +104,8 @@ def verify_callback(query: Mapping[str, str], client_secret: str, state: str) ->
 
 
 def code_form(client_id: str, client_secret: str, code: str) -> dict[str, str]:
-    """What to send for the ``code`` of a callback. The token that it buys does not expire."""
-    return {"client_id": client_id, "client_secret": client_secret, "code": code}
-
-
-def refresh_form(client_id: str, client_secret: str, refresh_token: str) -> dict[str, str]:
-    """What to send for a new token where the app uses offline tokens that expire."""
-    form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
-    return {"client_id": client_id, "client_secret": client_secret, **form}
+    """What to send for the ``code`` of a callback. The token that it buys lasts an hour, its refresh token 90 days."""
+    return {"client_id": client_id, "client_secret": client_secret, "code": code, "expiring": "1"}
 
 
 async def token_for(session: Session, shop: str, form: Mapping[str, str]) -> Token:
@@ -122,12 +115,13 @@ async def token_for(session: Session, shop: str, form: Mapping[str, str]) -> Tok
         CredentialsRejected: Shopify does not accept the form.
     """
     try:
-        return await session.post(f"{shop_url(shop)}{TOKEN_PATH}", Token, dict(form))
+        url = f"{shop_url(shop)}{TOKEN_PATH}"
+        return session.decode(await session.request("POST", url, json=dict(form), headers={TOKEN_HEADER: ""}), Token)
     except RequestRefused as error:
         if error.status in (400, 401, 403):
             message = (
-                "Shopify does not accept the client id and secret for this shop. Correct them, and see that the app is "
-                "installed there."
+                f"Shopify does not accept the {'refresh token' if 'refresh_token' in form else 'client id and secret'} "
+                "for this shop. Correct the credentials, and see that the app is installed there."
             )
             raise CredentialsRejected(message, error.detail or error.message, error.url) from error
         raise

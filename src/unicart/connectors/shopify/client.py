@@ -25,6 +25,7 @@ from unicart.connectors.kit import (
     Account,
     BadAnswer,
     Connector,
+    CredentialsRejected,
     Hint,
     Hook,
     PermissionMissing,
@@ -56,8 +57,12 @@ FRESH = timedelta(minutes=1)
 """Records that changed within this time may change their place while they are listed."""
 VISIBLE = timedelta(days=60)
 """How old orders are shown without the scope read_all_orders."""
-LONGEST_RUN = timedelta(days=1)
-"""How long ago the window of a run may have been reckoned."""
+MARGIN = timedelta(days=1)
+"""How long ago the window of a run may have been reckoned, and how exactly Shopify may count the days."""
+HIDDEN = (
+    "Shopify shows this app the orders of the last 60 days only: older ones, and changes of them, are not seen. Grant it the "
+    "scope read_all_orders, then sync everything anew."
+)
 BULK_FROM = 2500
 """How many orders a first run must have for a bulk operation to be worth its while."""
 BULK_PAGE = 100
@@ -126,12 +131,13 @@ def _every_more(shape: Shape) -> dict[tuple[str, str], str]:
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """A list that is walked: what it is called, its records, and its further arguments."""
+    """A list that is walked: what it is called, its records, its further arguments, and what is asked beside it."""
 
     name: str
     shape: Shape
     sort_type: str
     arguments: str = ""
+    beside: str = ""
 
     @property
     def query(self) -> str:
@@ -141,7 +147,7 @@ class Listing(msgspec.Struct, frozen=True):
         )
         variables = f"$first: Int!, $after: String, $query: String, $sort: {self.sort_type}!, $reverse: Boolean!"
         page = f"page: {self.name}({arguments}, reverse: $reverse) {_PAGE.format(_selection(self.shape))}"
-        return f"query List({variables}) {{ {page} }}"
+        return f"query List({variables}) {{ {page} {self.beside} }}"
 
 
 _PAGE = "{{ nodes {{ {} }} pageInfo {{ hasNextPage endCursor }} }}"
@@ -219,8 +225,8 @@ STAMPED_LEVEL = Shape("InventoryLevel", "id updatedAt item { variants(first: 1) 
 OWNED_ITEM = Shape("InventoryItem", "id variants(first: 1) { nodes { product { id } } }")
 NAMED_LOCATION = Shape("Location", "id")
 
-ORDERS = Listing("orders", ORDER, "OrderSortKeys")
-ORDER_IDS = Listing("orders", Shape("Order", "id"), "OrderSortKeys")
+ACCESS = "shop { myshopifyDomain name createdAt } currentAppInstallation { accessScopes { handle } }"
+ORDERS = Listing("orders", ORDER, "OrderSortKeys", beside=ACCESS)
 PRODUCTS = Listing("products", PRODUCT, "ProductSortKeys")
 VARIANTS = Listing("productVariants", STAMPED_VARIANT, "ProductVariantSortKeys")
 GROUPS = Listing("fulfillmentOrders", STAMPED_GROUP, "FulfillmentOrderSortKeys", "includeClosed: true")
@@ -243,10 +249,7 @@ LEVELS = f"""query Levels($id: ID!, $after: String, $query: String!) {{
     page: inventoryLevels(first: 100, after: $after, query: $query, includeInactive: true) {_PAGE.format(_selection(STAMPED_LEVEL))}
   }} }}
 }}"""
-SHOP = """query Shop {
-  shop { myshopifyDomain name createdAt }
-  currentAppInstallation { accessScopes { handle } }
-}"""
+SHOP = f"query Shop {{ {ACCESS} }}"
 COUNT = "query Count($query: String) { ordersCount(query: $query, limit: null) { count } }"
 RUN_BULK = """mutation RunBulk($query: String!) {
   answer: bulkOperationRunQuery(query: $query, groupObjects: true) {
@@ -299,8 +302,7 @@ class OrdersCursor(msgspec.Struct, frozen=True, kw_only=True):
     """Where a run over orders stands.
 
     ``walk`` is that of its ``phase``. The next run follows changes of orders from ``reached`` on, and those of fulfilment
-    orders from ``groups`` on, of which ``known`` are the dates of the latest. ``first``: the first run, which is limited to
-    ``since``, is not at its end.
+    orders from ``groups`` on, of which ``known`` are the dates of the latest. The first run was limited to ``since``.
     """
 
     phase: Phase
@@ -310,7 +312,6 @@ class OrdersCursor(msgspec.Struct, frozen=True, kw_only=True):
     groups: Moment
     known: dict[str, str] = {}
     since: Moment | None = None
-    first: bool = False
 
 
 class ProductsCursor(msgspec.Struct, frozen=True, kw_only=True):
@@ -347,14 +348,6 @@ class _Connection(msgspec.Struct, rename="camel"):
     page_info: _PageInfo
 
 
-class _Paged(msgspec.Struct):
-    page: _Connection
-
-
-class _NodePaged(msgspec.Struct):
-    node: _Paged | None
-
-
 class _Nodes(msgspec.Struct):
     nodes: list[dict[str, msgspec.Raw] | None]
 
@@ -381,6 +374,16 @@ class _Access(msgspec.Struct, rename="camel"):
 
     def scopes(self) -> list[str]:
         return [scope.handle for scope in self.current_app_installation.access_scopes]
+
+
+class _Paged(msgspec.Struct, rename="camel"):
+    page: _Connection
+    shop: _Shop | None = None
+    current_app_installation: _Installation | None = None
+
+
+class _NodePaged(msgspec.Struct):
+    node: _Paged | None
 
 
 class _Number(msgspec.Struct):
@@ -493,10 +496,12 @@ class ShopifyConnector(Connector):
             return self._raws(await self._by_ids(PRODUCT, PRODUCT_NODES, await self._product_ids(wanted, numbers)))
         if function is Function.GET_WAREHOUSES:
             return self._raws(await self._by_ids(LOCATION, LOCATION_NODES, _global("Location", numbers)))
-        found = self._raws(await self._by_ids(ORDER, ORDER_NODES, _global("Order", numbers)))
-        if len(found) < len(numbers):
-            await self._require_visible(set(numbers) - {_read(raw, _Reference).id for raw in found})
-        return found
+        return self._raws(await self._by_ids(ORDER, ORDER_NODES, _global("Order", numbers)))
+
+    async def oldest_visible(self, function: Function) -> datetime | None:
+        if function is not Function.GET_ORDERS or auth.ALL_ORDERS in (await self._granted()).scopes():
+            return None
+        return self._clock() - VISIBLE + MARGIN
 
     async def subscribe(self, url: str) -> dict[str, str]:
         if not self.credentials.get("api_secret"):
@@ -535,8 +540,13 @@ class ShopifyConnector(Connector):
         return [mapping.warehouse(raw)]
 
     async def _orders(self, pull: Pull) -> AsyncIterator[RawPage]:
-        replace = msgspec.structs.replace
+        """Pages of orders, with a notice as long as some may be hidden."""
         cursor = await self._orders_cursor(pull)
+        async for page in self._order_pages(cursor, pull):
+            yield msgspec.structs.replace(page, notice=HIDDEN if await self._hidden(cursor.since) else None)
+
+    async def _order_pages(self, cursor: OrdersCursor, pull: Pull) -> AsyncIterator[RawPage]:
+        replace = msgspec.structs.replace
         total = await self._count(cursor.since) if cursor.phase in ("bulk", "newest") else None
         if cursor.phase == "bulk":
             async for page, further in self._bulk(cursor, total):
@@ -569,11 +579,7 @@ class ShopifyConnector(Connector):
                 nodes = await self._by_ids(ORDER, ORDER_NODES, changed[start : start + BULK_PAGE])
                 yield self._page(nodes, cursor, total)
             cursor = replace(cursor, groups=groups, known=known)
-        hidden = cursor.first and await self._hidden(cursor.since)
-        yield self._page([], replace(cursor, phase="done", walk=Walk(), first=False), total)
-        if hidden:
-            # Said once, behind the last page: the run that goes on from there ends well.
-            raise _hidden_orders()
+        yield self._page([], replace(cursor, phase="done", walk=Walk()), total)
 
     async def _orders_cursor(self, pull: Pull) -> OrdersCursor:
         if pull.cursor is None:
@@ -582,7 +588,7 @@ class ShopifyConnector(Connector):
             begin = self._clock() - pull.overlap
             many = await self._count(since) > BULK_FROM
             phase: Phase = "bulk" if many else "newest"
-            return OrdersCursor(phase=phase, reached=begin, groups=begin, since=since, first=True)
+            return OrdersCursor(phase=phase, reached=begin, groups=begin, since=since)
         cursor = read_cursor(pull.cursor, OrdersCursor)
         if pull.interrupted or cursor.phase != "done":
             return cursor
@@ -678,7 +684,8 @@ class ShopifyConnector(Connector):
         async for nodes, walk in self._walk(listing, "createdAt", begun, limit):
             yield self._page(nodes, WindowCursor(walk))
         if function is Function.GET_ORDERS and await self._hidden(pull.since):
-            raise _hidden_orders()
+            # Who asked for these very orders is not told that they have all come.
+            raise PermissionMissing(HIDDEN)
 
     async def _walk(
         self,
@@ -731,9 +738,13 @@ class ShopifyConnector(Connector):
         while True:
             size = self._sizes[listing.shape.type]
             try:
-                return (await self._ask(listing.query, _Paged, {**variables, "first": size})).page
+                answer = await self._ask(listing.query, _Paged, {**variables, "first": size})
             except TooCostly as error:
                 self._halve(listing.shape.type, error)
+                continue
+            if answer.shop and answer.current_app_installation:
+                self._access = _Access(answer.shop, answer.current_app_installation)
+            return answer.page
 
     def _halve(self, type: str, error: TooCostly) -> None:
         """Ask for fewer records at once, unless that cannot be."""
@@ -877,7 +888,7 @@ class ShopifyConnector(Connector):
         return answer.orders_count.count if answer.orders_count else 0
 
     async def _granted(self) -> _Access:
-        """The shop and the app's scopes, asked for once."""
+        """The shop and the app's scopes, as they were told last."""
         if self._access is None:
             self._access = await self._ask(SHOP, _Access)
         return self._access
@@ -885,27 +896,9 @@ class ShopifyConnector(Connector):
     async def _hidden(self, since: datetime | None) -> bool:
         """Whether Shopify may hide orders of the time from ``since`` on, because they are too old for the app."""
         access = await self._granted()
-        visible = self._clock() - VISIBLE - LONGEST_RUN
+        visible = self._clock() - VISIBLE - MARGIN
         begin = max(filter(None, [since, access.shop.created_at]))
         return auth.ALL_ORDERS not in access.scopes() and begin < visible
-
-    async def _require_visible(self, missing: set[str]) -> None:
-        """Orders that are not found are gone, unless they may be hidden: those older than the oldest that is shown.
-
-        Raises:
-            PermissionMissing: one of the ``missing`` may be hidden.
-        """
-        if not await self._hidden(None):
-            return
-        self._sizes["Order"], size = 1, self._sizes["Order"]
-        page = await self._list(ORDER_IDS, "", None, "ID")
-        self._sizes["Order"] = size
-        oldest = int(_gid(page.nodes[0]).rpartition("/")[2]) if page.nodes else None
-        if oldest is None or min(map(int, missing)) < oldest:
-            raise PermissionMissing(
-                "Orders older than 60 days cannot be told from deleted ones without the scope read_all_orders. "
-                "Grant it to the app."
-            )
 
     async def _subscriptions(self, url: str) -> list[_Subscription]:
         found: list[_Subscription] = []
@@ -927,7 +920,7 @@ class ShopifyConnector(Connector):
             self.session.headers.update(auth.headers(self.credentials))
             if auth.TOKEN_HEADER not in self.session.headers:
                 await self._log_in()
-            if self.credentials.get("client_id") and self.credentials.get("api_secret"):
+            if auth.names_app(self.credentials):
                 self.session.refresh = self._log_in
             self._logged_in = True
         for attempt in range(MOST_TRIES):
@@ -947,7 +940,27 @@ class ShopifyConnector(Connector):
         raise AssertionError("unreachable")
 
     async def _log_in(self) -> None:
-        await auth.log_in(self.session, self.credentials)
+        """Let the session send a new token. One that is bought with a refresh token is kept, with the next refresh token."""
+        if await self._renewed_elsewhere():
+            return
+        try:
+            token = await auth.token_for(self.session, self.credentials["shop"], auth.login_form(self.credentials))
+        except CredentialsRejected:
+            if await self._renewed_elsewhere():
+                return
+            raise
+        if token.refresh_token:
+            await self.keep_credentials({"access_token": token.access_token, "refresh_token": token.refresh_token})
+        self.session.headers[auth.TOKEN_HEADER] = token.access_token
+
+    async def _renewed_elsewhere(self) -> bool:
+        """Whether another process has renewed the refresh token; if so, its tokens are used from now on."""
+        stored = await self.stored_credentials()
+        if stored.get("refresh_token") == self.credentials.get("refresh_token"):
+            return False
+        self.credentials = stored
+        self.session.headers.update(auth.headers(stored))
+        return True
 
     def _clock(self) -> datetime:
         """Shopify's time at its last answer; ours, if its answers carry no date."""
@@ -1107,13 +1120,6 @@ def _date(header: str | None) -> datetime | None:
         return parsedate_to_datetime(header).astimezone(UTC) if header else None
     except (TypeError, ValueError):
         return None
-
-
-def _hidden_orders() -> PermissionMissing:
-    return PermissionMissing(
-        "Shopify shows this app the orders of the last 60 days only, so that older ones are missing. Grant it the scope "
-        "read_all_orders, then sync everything anew; or connect the shop with at most 60 days of history."
-    )
 
 
 def _bulk_failed(operation: _Operation) -> PermissionMissing | PlatformUnavailable:
