@@ -601,12 +601,13 @@ class ShopifyConnector(Connector):
         far that is, and the dates of the latest fulfilment orders that cannot change within their second any more."""
         changed: dict[str, None] = {}
         found: list[tuple[datetime, tuple[str, str]]] = []
-        async for nodes, _ in self._walk(GROUPS, "updatedAt", Walk(cursor.groups - overlap)):
+        latest = cursor.groups
+        async for nodes, walk in self._walk(GROUPS, "updatedAt", Walk(cursor.groups - overlap)):
+            latest = _reached(walk, cursor.groups) or latest
             for node in nodes:
                 found.append((_date_of(node, "updatedAt"), _stamp(node)))
                 if _stamp(node) not in yielded and _stamp(node) not in cursor.known.items():
                     changed[_convert(node, _StampedGroup).order_id] = None
-        latest = max([cursor.groups, *(date for date, _ in found)])
         return list(changed), latest, dict(stamp for date, stamp in found if latest - overlap <= date < began - FRESH)
 
     async def _products(self, pull: Pull) -> AsyncIterator[RawPage]:
