@@ -124,9 +124,18 @@ async def finish(transaction: Transaction, connection_key: int, claim: Claim, an
     await _change(transaction, connection_key, claim, answer=answer, owner=None, lease_until=0)
 
 
-async def leave(database: Database, connection_key: int, claim: Claim, *, unsent: bool = False) -> None:
-    """Stop, and let the next request with the key go on from what is known; ``unsent``: what was sent is surely not done."""
-    values: dict[str, Any] = {"owner": None, "lease_until": 0} | ({"sent": None, "before": None} if unsent else {})
+async def leave(
+    database: Database, connection_key: int, claim: Claim, *, unsent: bool = False, settled: bool = False
+) -> None:
+    """Stop, and let the next request with the key go on from what is known.
+
+    ``unsent``: what was sent is surely not done. ``settled``: it may be done in part, but nothing of it is under way.
+    """
+    values: dict[str, Any] = {"owner": None, "lease_until": 0}
+    if unsent:
+        values |= {"sent": None, "before": None}
+    elif settled and claim.sent is not None:
+        values["sent"] = 0
     async with database.write() as transaction:
         await transaction.execute(update(writes).where(*_held(connection_key, claim)).values(**values))
 

@@ -47,6 +47,9 @@ from unicart.sync.pages import keyed, map_page, save_page
 
 log = logging.getLogger(__name__)
 
+REFUSALS = (RequestRefused, PermissionMissing, CredentialsRejected)
+"""The platform has understood, and done nothing."""
+
 SETTLED = 60
 """Seconds behind a request after which the platform has surely begun with it, or never will."""
 
@@ -248,10 +251,10 @@ class Attempt:
         else:
             await writes.release(self._database, self._connection.key, self.claim)
 
-    async def leave(self) -> None:
-        """Stop here, and let the next request go on."""
+    async def leave(self, *, settled: bool = False) -> None:
+        """Stop here, and let the next request go on; ``settled``: nothing is under way."""
         if self._kept:
-            await writes.leave(self._database, self._connection.key, self.claim)
+            await writes.leave(self._database, self._connection.key, self.claim, settled=settled)
 
 
 class Passthrough(msgspec.Struct, frozen=True, kw_only=True):
@@ -447,11 +450,15 @@ class Writer:
             await write.send(platform, held.raw, reference)
         except (OutcomeUnknown, BadAnswer) as error:
             return await self._look(platform, write, attempt, reference, error)
-        except ConnectorError as error:
-            if attempt.repeated and isinstance(error, RequestRefused):
+        except REFUSALS as error:
+            if attempt.repeated:
                 # Perhaps just because the earlier request has come through after all.
                 return await self._look(platform, write, attempt, reference, error)
             await attempt.forget()
+            raise integration_error(error) from error
+        except ConnectorError as error:
+            # A write of several steps may have begun: what repeats it goes on under the same reference.
+            await attempt.leave(settled=True)
             raise integration_error(error) from error
         try:
             return await _read(platform, write)
@@ -469,7 +476,7 @@ class Writer:
             held = None
         if held is not None and _is_done(platform, write, attempt, held, reference):
             return held
-        if isinstance(error, RequestRefused) and held is not None:
+        if isinstance(error, REFUSALS) and held is not None:
             await attempt.forget()
             raise integration_error(error) from error
         await attempt.leave()
