@@ -123,7 +123,7 @@ class TestShipments:
         async with shop() as (fake, connector):
             await ship(connector, shipment(("11", 1), ("11", 2)))
             assert packed(fake) == [{"11": 3}]
-            with pytest.raises(RequestRefused, match=r"line_items.1.quantity: of line item 12, 2 are .* and not 3"):
+            with pytest.raises(RequestRefused, match=r"line_items\.1\.quantity: of line item 12, 2 are .* and not 3"):
                 await ship(connector, shipment(("12", 2), ("12", 1)), SECOND)
 
     @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ class TestShipments:
         [
             ({"fulfillment": {"fulfillmentStatus": "UNSHIPPED", "fulfilledBy": "AMAZON"}}, "FBA"),
             ({"fulfillment": {"fulfillmentStatus": "PENDING"}}, "payment is not authorized"),
-            ({"fulfillment": {"fulfillmentStatus": "CANCELLED"}}, "it is cancelled"),
+            ({"fulfillment": {"fulfillmentStatus": "CANCELLED"}, "orderItems": []}, "it is cancelled"),
             ({"programs": [SHIP_PLUS]}, r"Ship\+"),
             ({"salesChannel": {"channelName": "NON_AMAZON"}}, "not placed on an Amazon marketplace"),
         ],
@@ -179,21 +179,42 @@ class TestShipments:
     async def test_more_than_there_is(self) -> None:
         async with shop() as (fake, connector):
             await ship(connector, shipment())
-            for asked in (shipment(), shipment(("11", 1))):
-                with pytest.raises(RequestRefused, match="still to be shipped") as refused:
+            connector.state = Memory()
+            for asked, reason in ((shipment(), "everything .* is shipped"), (shipment(("11", 1)), "0 are still to be")):
+                with pytest.raises(RequestRefused, match=reason) as refused:
                     await ship(connector, asked, SECOND)
                 assert refused.value.status == 422
             assert packed(fake) == [{"11": 3, "12": 2}]
 
-    async def test_amazon_itself_refuses_what_it_does_not_show_yet(self) -> None:
+    async def test_what_amazon_does_not_show_yet_is_not_shipped_again(self) -> None:
+        async with shop(shown_after=100) as (fake, connector):
+            await ship(connector, shipment(("11", 2)))
+            with pytest.raises(RequestRefused, match="of line item 11, 1 are still to be shipped"):
+                await ship(connector, shipment(("11", 2)), SECOND)
+            await ship(connector, shipment(), SECOND)
+            assert packed(fake) == [{"11": 2}, {"11": 1, "12": 2}]
+            fake.show()
+            assert (await order(connector)).status is OrderStatus.FULFILLED
+
+    async def test_what_others_have_shipped_is_refused_by_amazon(self) -> None:
         async with shop() as (fake, connector):
-            before = await read(connector)
-            fake.shown_after = 100
-            await connector.create_shipment(before, shipment(("11", 2)), FIRST)
+            fake.packed[ORDER] = {"1": {"11": 2}}
             with pytest.raises(RequestRefused, match="The order cannot be confirmed: 11") as refused:
-                await connector.create_shipment(before, shipment(), SECOND)
+                await ship(connector, shipment())
             assert refused.value.status == 400
-            assert packed(fake) == [{"11": 2}]
+            await ship(connector, shipment(("11", 1), ("12", 2)))
+            assert packed(fake) == [{"11": 2}, {"11": 1, "12": 2}]
+
+    async def test_after_some_time_what_amazon_shows_counts(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        async with shop(shown_after=100) as (fake, connector):
+            await ship(connector, shipment())
+            fake.unshown.clear()
+            fake.packed.clear()
+            with pytest.raises(RequestRefused, match="confirmed in the last minutes"):
+                await ship(connector, shipment(), SECOND)
+            monkeypatch.setattr("unicart.connectors.amazon.client.SETTLED_WRITES", timedelta(0))
+            await ship(connector, shipment(), SECOND)
+            assert packed(fake) == [{"11": 3, "12": 2}]
 
     async def test_an_order_is_looked_at_until_it_shows_the_package(self) -> None:
         async with shop(shown_after=1) as (fake, connector):
@@ -227,8 +248,10 @@ class TestOnce:
             assert packed(fake) == [{"11": 2}]
             assert len(fake.bodies) == 1
 
-    async def test_a_repetition_before_amazon_shows_it_changes_the_same_package(self) -> None:
+    @pytest.mark.parametrize("remembers", [True, False])
+    async def test_a_repetition_before_amazon_shows_it_changes_the_same_package(self, *, remembers: bool) -> None:
         async with shop(shown_after=100) as (fake, connector):
+            connector.state = connector.state if remembers else None
             fake.faults["confirmShipment"] = "after"
             with pytest.raises(OutcomeUnknown):
                 await ship(connector, shipment())
@@ -269,8 +292,8 @@ class TestOnce:
         async with shop() as (fake, connector):
             raw = await read(connector)
             fake.expire()
-            await connector.create_shipment(raw, shipment(), FIRST)
-            assert packed(fake) == [{"11": 3, "12": 2}]
+            await connector.create_shipment(raw, shipment(("11", 1)), FIRST)
+            assert packed(fake) == [{"11": 1}]
             fake.expire()
             fake.refresh_token = "Atzr|another"
             with pytest.raises(CredentialsRejected):
@@ -391,7 +414,7 @@ class TestStock:
             fake.listings[SKU]["fulfillmentAvailability"][0]["quantity"] = 6
             with pytest.raises(RequestRefused, match="was set to 8; it shows 6"):
                 await adjust(connector, 1, DECREASE, reference=SECOND)
-            monkeypatch.setattr("unicart.connectors.amazon.client.STOCK_SETTLED", timedelta(0))
+            monkeypatch.setattr("unicart.connectors.amazon.client.SETTLED_WRITES", timedelta(0))
             assert (await adjust(connector, 1, DECREASE, reference=SECOND)).inventory == 5
 
     @pytest.mark.parametrize("fault", ["before", "after", "503"])

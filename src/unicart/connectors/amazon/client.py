@@ -17,6 +17,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
@@ -28,7 +29,6 @@ import msgspec
 from unicart.connectors.amazon import auth, mapping, writes
 from unicart.connectors.amazon.errors import (
     BAD_REQUEST,
-    CONFLICT,
     NOT_FOUND,
     OUTCOMES,
     TOO_MANY,
@@ -126,8 +126,8 @@ REFUSED_FOR = timedelta(days=1)
 """After so long a role that was missing is tried again: each try costs a request."""
 SHOWN_AFTER = (1.0, 4.0)
 """Seconds to wait before each look whether Amazon shows what was written; few, for the bucket of `getOrder` is small."""
-STOCK_SETTLED = timedelta(minutes=15)
-"""After so long a level that was set and is not shown was sold from, or changed by somebody else."""
+SETTLED_WRITES = timedelta(minutes=15)
+"""After so long what Amazon shows counts, whatever was written before."""
 
 
 class Walk(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -226,7 +226,18 @@ class _StockNote(msgspec.Struct, frozen=True):
 
     reference: str
     after: int
-    set: Moment
+    written: Moment
+
+
+class _ShipmentNote(msgspec.Struct, frozen=True):
+    """The units of each package that was confirmed, and what is left of the order, which Amazon does not show at once."""
+
+    packages: dict[str, dict[str, int]]
+    left: dict[str, int]
+    written: Moment
+
+
+NoteT = TypeVar("NoteT", _StockNote, _ShipmentNote)
 
 
 class _Page(msgspec.Struct):
@@ -294,30 +305,33 @@ class AmazonConnector(Connector):
     async def create_shipment(self, order: bytes, shipment: NewShipment, reference: str) -> None:
         if self.bears(order, reference):
             return
-        body = writes.confirmation(order, shipment, reference, datetime.now(UTC))
-        id = writes.order_id(order)
-        path = f"{ORDERS_TO_CONFIRM}/{quote(id, safe='')}/shipmentConfirmation"
-        await self._send("POST", path, CONFIRM_SHIPMENT, {}, body)
+        open, number, now = writes.shippable(order), writes.package_number(reference), datetime.now(UTC)
+        key = f"shipped:{open.order_id}"
+        noted = await self._noted(key, _ShipmentNote) or _ShipmentNote({}, {}, now)
+        left = {line: min(count, noted.left.get(line, count)) for line, count in open.left.items()}
+        units = noted.packages.get(number)
+        if units is None:
+            units = writes.units(shipment, left)
+            left = {line: count - units.get(line, 0) for line, count in left.items()}
+        body = writes.confirmation(open.marketplace, shipment, units, number, now)
+        path = f"{ORDERS_TO_CONFIRM}/{quote(open.order_id, safe='')}/shipmentConfirmation"
+        async with self._noting(key, _ShipmentNote({**noted.packages, number: units}, left, now)):
+            await self._send("POST", path, CONFIRM_SHIPMENT, {}, body)
         await self._await_shown(
-            lambda: self._order(id), lambda raw: writes.shows_package(raw, reference, shipment.tracking_number)
+            lambda: self._order(open.order_id),
+            lambda raw: writes.shows_package(raw, reference, shipment.tracking_number),
         )
 
     async def adjust_inventory(self, product: bytes, adjustment: InventoryAdjustment, reference: str) -> None:
         level = writes.level(product, adjustment)
         key = f"stock:{level.channel}:{level.sku}"
-        noted = await self._noted(key)
+        noted = await self._noted(key, _StockNote)
         if noted is not None and noted.reference == reference:
             level = msgspec.structs.replace(level, after=noted.after)
-        elif adjustment.adjustment_type is not AdjustmentType.EXACT:
-            _check_settled(level, noted)
-        await self._note(key, _StockNote(reference, level.after, datetime.now(UTC)))
-        try:
+        elif noted is not None and adjustment.adjustment_type is not AdjustmentType.EXACT:
+            writes.check_shown(level, noted.after)
+        async with self._noting(key, _StockNote(reference, level.after, datetime.now(UTC))):
             await self._set_level(level)
-        except (OutcomeUnknown, BadAnswer):
-            raise
-        except ConnectorError:
-            await self._note(key, noted)
-            raise
         await self._await_shown(lambda: self._listing(level.sku), lambda raw: writes.shows_level(raw, level))
 
     @classmethod
@@ -481,13 +495,27 @@ class AmazonConnector(Connector):
         if submission.status == INVALID:
             raise invalid_submission(submission.issues, reply.url)
 
-    async def _noted(self, key: str) -> _StockNote | None:
+    async def _noted(self, key: str, type: type[NoteT]) -> NoteT | None:
+        """What was written last, as long as Amazon may not show it."""
         found = await self.state.read([key]) if self.state is not None else {}
-        return msgspec.json.decode(found[key], type=_StockNote | None) if key in found else None
+        note = msgspec.json.decode(found[key], type=type) if found.get(key) else None
+        return note if note is not None and datetime.now(UTC) - note.written < SETTLED_WRITES else None
 
-    async def _note(self, key: str, note: _StockNote | None) -> None:
-        if self.state is not None:
-            await self.state.write({key: msgspec.json.encode(note)})
+    @asynccontextmanager
+    async def _noting(self, key: str, note: msgspec.Struct) -> AsyncIterator[None]:
+        """Note what is about to be written; as it was before, if Amazon refuses it."""
+        if self.state is None:
+            yield
+            return
+        before = (await self.state.read([key])).get(key, b"")
+        await self.state.write({key: msgspec.json.encode(note)})
+        try:
+            yield
+        except (OutcomeUnknown, BadAnswer):
+            raise
+        except ConnectorError:
+            await self.state.write({key: before})
+            raise
 
     async def _await_shown(self, read: Callable[[], Awaitable[bytes | None]], shows: Callable[[bytes], bool]) -> None:
         """Give Amazon some seconds to show what it has taken. It is done either way, so that nothing fails here."""
@@ -588,18 +616,6 @@ class AmazonConnector(Connector):
 
     async def _login(self) -> None:
         self._renewal = await auth.login(self.session, self.credentials)
-
-
-def _check_settled(level: writes.Level, noted: _StockNote | None) -> None:
-    """Refuse a change of a level that Amazon shows as it was before our last one: that would be lost."""
-    if noted is None or noted.after == level.before:
-        return
-    if datetime.now(UTC) - noted.set < STOCK_SETTLED:
-        raise writes.refused(
-            f"Amazon does not show yet that the stock of {level.sku} was set to {noted.after}; it shows {level.before}. "
-            "Repeat this in some minutes, or set the stock with the adjustment type exact.",
-            CONFLICT,
-        )
 
 
 def _beginning(pull: Pull) -> OrdersCursor:

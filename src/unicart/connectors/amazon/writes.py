@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from unicart.connectors.amazon import payloads
-from unicart.connectors.amazon.errors import UNPROCESSABLE
+from unicart.connectors.amazon.errors import CONFLICT, UNPROCESSABLE
 from unicart.connectors.kit import RequestRefused, fingerprint, format_utc
 from unicart.contract.writes import AdjustmentType, InventoryAdjustment, NewShipment
 
@@ -84,6 +84,14 @@ class _Shipped(payloads.Record):
     packages: list[payloads.Package] | None = None
 
 
+class Shippable(msgspec.Struct, frozen=True):
+    """An order that is to be shipped: ``left`` are the units of each item that Amazon shows as not shipped."""
+
+    order_id: str
+    marketplace: str
+    left: dict[str, int]
+
+
 class Level(msgspec.Struct, frozen=True):
     """A level of stock to be set, at one of a listing's channels; ``before`` is what Amazon shows there."""
 
@@ -115,23 +123,50 @@ def shows_package(raw: bytes, reference: str, tracking_number: str | None = None
     )
 
 
-def order_id(raw: bytes) -> str:
-    """The id of a raw order."""
-    return _orders.decode(raw).order_id
-
-
-def confirmation(raw: bytes, shipment: NewShipment, reference: str, now: datetime) -> dict[str, Any]:
-    """The body of `confirmShipment`.
+def shippable(raw: bytes) -> Shippable:
+    """What a raw order has left to be shipped.
 
     Raises:
-        RequestRefused: Amazon ships the order itself, or not so much of it is left to be shipped.
+        RequestRefused: its shipments are not the seller's to confirm, or not now.
     """
     order = _orders.decode(raw)
-    marketplace = _check_shippable(order)
-    lines = _lines(order, shipment)
-    codes = _transparency_codes(shipment, lines)
+    left = {item.order_item_id: _left(item) for item in order.order_items}
+    return Shippable(order.order_id, _marketplace(order), left)
+
+
+def units(shipment: NewShipment, left: Mapping[str, int]) -> dict[str, int]:
+    """How many units of which items to ship.
+
+    Raises:
+        RequestRefused: not so many are left.
+    """
+    if not shipment.line_items:
+        rest = {id: count for id, count in left.items() if count > 0}
+        if not rest:
+            raise refused(
+                "line_items: everything of this order is shipped, or was confirmed in the last minutes. "
+                "Read the order again before you ship more."
+            )
+        return rest
+    wanted: dict[str, int] = {}
+    for number, line in enumerate(shipment.line_items):
+        id = line.line_item_id
+        wanted[id] = wanted.get(id, 0) + line.quantity
+        if wanted[id] > left.get(id, 0):
+            raise refused(
+                f"line_items.{number}.quantity: of line item {id}, {left.get(id, 0)} are still to be shipped, "
+                f"and not {wanted[id]}. Ship at most these."
+            )
+    return wanted
+
+
+def confirmation(
+    marketplace: str, shipment: NewShipment, units: Mapping[str, int], number: str, now: datetime
+) -> dict[str, Any]:
+    """The body of `confirmShipment`, for a package of these ``units``."""
+    codes = _transparency_codes(shipment, units)
     package: dict[str, Any] = {
-        "packageReferenceId": package_number(reference),
+        "packageReferenceId": number,
         **_carrier(shipment),
         "shippingMethod": shipment.shipping_method_name,
         "trackingNumber": shipment.tracking_number,
@@ -139,7 +174,7 @@ def confirmation(raw: bytes, shipment: NewShipment, reference: str, now: datetim
         "shipFromSupplySourceId": shipment.warehouse_id,
         "orderItems": [
             {"orderItemId": id, "quantity": quantity} | ({"transparencyCodes": codes[id]} if id in codes else {})
-            for id, quantity in lines.items()
+            for id, quantity in units.items()
         ],
     }
     body = {
@@ -186,6 +221,20 @@ def stock_patch(level: Level) -> dict[str, Any]:
     }
 
 
+def check_shown(level: Level, last: int) -> None:
+    """Refuse to change a level that Amazon shows as it was before our last change: that one would be lost.
+
+    Raises:
+        RequestRefused: telling when it can be repeated.
+    """
+    if level.before != last:
+        raise refused(
+            f"Amazon does not show yet that the stock of {level.sku} was set to {last}; it shows {level.before}. "
+            "Repeat this in some minutes, or set the stock with the adjustment type exact.",
+            CONFLICT,
+        )
+
+
 def shows_level(raw: bytes, level: Level) -> bool:
     """Whether a listing shows that level."""
     stock = _listings.decode(raw).fulfillment_availability or []
@@ -197,7 +246,7 @@ def refused(message: str, status: int = UNPROCESSABLE) -> RequestRefused:
     return RequestRefused(message, status=status)
 
 
-def _check_shippable(order: payloads.Order) -> str:
+def _marketplace(order: payloads.Order) -> str:
     """The order's marketplace, if the merchant may confirm its shipments."""
     fulfillment, marketplace = order.fulfillment, order.sales_channel.marketplace_id
     status = fulfillment.fulfillment_status if fulfillment else ""
@@ -210,26 +259,6 @@ def _check_shippable(order: payloads.Order) -> str:
     if marketplace is None:
         raise refused("This order was not placed on an Amazon marketplace; Amazon takes no shipments of it.")
     return marketplace
-
-
-def _lines(order: payloads.Order, shipment: NewShipment) -> dict[str, int]:
-    """How many units of which items to ship."""
-    left = {item.order_item_id: _left(item) for item in order.order_items}
-    if not shipment.line_items:
-        rest = {id: quantity for id, quantity in left.items() if quantity > 0}
-        if not rest:
-            raise refused("line_items: Amazon shows nothing of this order that is still to be shipped.")
-        return rest
-    wanted: dict[str, int] = {}
-    for number, line in enumerate(shipment.line_items):
-        id = line.line_item_id
-        wanted[id] = wanted.get(id, 0) + line.quantity
-        if wanted[id] > left.get(id, 0):
-            raise refused(
-                f"line_items.{number}.quantity: of line item {id}, {left.get(id, 0)} are still to be shipped, "
-                f"and not {wanted[id]}. Ship at most these."
-            )
-    return wanted
 
 
 def _left(item: payloads.OrderItem) -> int:
