@@ -1,7 +1,7 @@
 """Amazon's own models, where they are at hand: what the fake store is asked and answers is validated against them.
 
-They are not ours to copy. ``UNICART_SPECS_DIR`` names the folder in whose ``amazon`` there are ``orders_2026-01-01.json`` and
-``listingsItems_2021-08-01.json`` of the repository amzn/selling-partner-api-models; otherwise it is looked for beside ours.
+They are not ours to copy. ``UNICART_SPECS_DIR`` names the folder in whose ``amazon`` there are ``orders_2026-01-01.json``,
+``ordersV0.json`` and ``listingsItems_2021-08-01.json`` of the repository amzn/selling-partner-api-models; otherwise it is looked for beside ours.
 """
 
 import json
@@ -14,18 +14,24 @@ from typing import Any
 import jsonschema_rs
 
 FOLDER = Path(os.environ.get("UNICART_SPECS_DIR", Path(__file__).parents[4] / "shared" / "specs")) / "amazon"
-ORDERS, LISTINGS = "orders_2026-01-01", "listingsItems_2021-08-01"
+ORDERS, OLD_ORDERS, LISTINGS = "orders_2026-01-01", "ordersV0", "listingsItems_2021-08-01"
 ANSWERS = {
     "searchOrders": (ORDERS, "SearchOrdersResponse"),
     "getOrder": (ORDERS, "GetOrderResponse"),
     "searchListingsItems": (LISTINGS, "ItemSearchResults"),
     "getListingsItem": (LISTINGS, "Item"),
+    "patchListingsItem": (LISTINGS, "ListingsItemSubmissionResponse"),
 }
+BODIES = {
+    "confirmShipment": (OLD_ORDERS, "ConfirmShipmentRequest"),
+    "patchListingsItem": (LISTINGS, "ListingsItemPatchRequest"),
+}
+METHODS = ("get", "post", "patch")
 
 
 def at_hand() -> bool:
     """Whether there are models to validate against."""
-    return all((FOLDER / f"{name}.json").exists() for name in (ORDERS, LISTINGS))
+    return all((FOLDER / f"{name}.json").exists() for name in (ORDERS, OLD_ORDERS, LISTINGS))
 
 
 @cache
@@ -37,15 +43,22 @@ def model(name: str) -> dict[str, Any]:
 
 def operation(id: str) -> dict[str, Any]:
     """What the document says of an operation."""
-    paths = model(ANSWERS[id][0])["paths"].values()
-    found = (each for path in paths for method, each in path.items() if method == "get" and each["operationId"] == id)
-    return next(found)
+    paths = model((ANSWERS.get(id) or BODIES[id])[0])["paths"].values()
+    found = (each for path in paths for method, each in path.items() if method in METHODS)
+    return next(each for each in found if each["operationId"] == id)
 
 
 def check_answer(id: str, body: Any) -> None:
     """Fail unless ``body`` is what the operation answers."""
     if at_hand():
         _validator(*ANSWERS[id]).validate(body)
+
+
+def check_body(id: str, body: Any) -> None:
+    """Fail unless the operation takes ``body``, and knows each of its fields."""
+    if at_hand():
+        _validator(*BODIES[id]).validate(body)
+        assert _unknown(BODIES[id][0], {"$ref": f"#/definitions/{BODIES[id][1]}"}, body) == []
 
 
 def check_question(id: str, given: dict[str, str]) -> None:
@@ -81,3 +94,16 @@ def _parsed(parameter: dict[str, Any], value: str) -> Any:
     if parameter["type"] == "array":
         return value.split(",")
     return int(value) if parameter["type"] == "integer" else value
+
+
+def _unknown(document: str, schema: dict[str, Any], body: Any) -> list[str]:
+    """The names in ``body`` that the document does not have."""
+    if "$ref" in schema:
+        schema = model(document)["definitions"][schema["$ref"].rpartition("/")[2]]
+    if isinstance(body, list):
+        return [name for each in body for name in _unknown(document, schema.get("items", {}), each)]
+    if not isinstance(body, dict) or schema.get("additionalProperties"):
+        return []
+    known = schema.get("properties", {})
+    inner = [name for key in body if key in known for name in _unknown(document, known[key], body[key])]
+    return [key for key in body if key not in known] + inner

@@ -1,5 +1,7 @@
 """A small Amazon: login, searches that are cut into pages, roles and usage plans, over orders that tests change meanwhile.
 
+Shipments and levels of stock are taken as Amazon takes them, and shown as late as ``shown_after`` says.
+
 What it is asked and what it answers is validated against Amazon's own models, where they are at hand. Amazon documents no order
 of results, so that tests choose one. Pages behind a token are cut by offset, the worst that there is.
 """
@@ -12,11 +14,12 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from connectors.amazon import models
-from connectors.amazon.builders import US, buyer, listing, order, recipient, text
+from connectors.amazon.builders import US, buyer, listing, order, package, recipient, text
 from connectors.kit.server import Request, _read_request, answer
 from unicart.connectors.amazon.client import AmazonConnector
 from unicart.connectors.kit import Session, Throttle
@@ -28,6 +31,7 @@ CREDENTIALS = {
     "seller_id": "A1EXAMPLE",
     "region": "na",
 }
+SHIP_PLUS = "FBM_SHIP_PLUS"
 RESTRICTED = {"BUYER": "buyer", "RECIPIENT": "recipient", "TAX": "tax", "PAYMENT": "payment"}
 DENIED = {"code": "Unauthorized", "message": "Access to requested resource is denied.", "details": ""}
 EXPIRED = DENIED | {"details": "The access token you provided has expired."}
@@ -41,6 +45,10 @@ class FakeAmazon:
 
     ``rates`` and ``buckets`` are the usage plans by operation; without a bucket there is no limit. ``withheld`` are the roles that
     the application lacks: ``restricted`` (silently, or with 403 if ``strict``), or an operation.
+
+    What is written is shown after so many looks at a single record as ``shown_after`` says. ``faults`` are the next one of an
+    operation: it breaks off ``before`` or ``after`` it is carried out, or answers ``503``. ``packed`` are the units of each
+    package of an order, shown or not; ``bodies`` what was written, refused or not.
     """
 
     now: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
@@ -53,6 +61,11 @@ class FakeAmazon:
     withheld: set[str] = field(default_factory=set)
     strict: bool = False
     tells_bound: bool = True
+    shown_after: int = 0
+    faults: dict[str, str] = field(default_factory=dict)
+    unshown: list[Callable[[], None]] = field(default_factory=list)
+    packed: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
+    bodies: list[tuple[str, Any]] = field(default_factory=list)
     tokens: dict[str, tuple[str, int]] = field(default_factory=dict)
     good_tokens: set[str] = field(default_factory=set)
     refresh_token: str = CREDENTIALS["refresh_token"]
@@ -96,18 +109,21 @@ class FakeAmazon:
         """Serve one connection, one request."""
         try:
             request = await _read_request(reader)
-            writer.write(self._answer(request))
+            answered = self._answer(request)
+            if answered is not None:
+                writer.write(answered)
             await writer.drain()
         finally:
             writer.close()
         self.after_request()
 
-    def _answer(self, request: Request) -> bytes:
+    def _answer(self, request: Request) -> bytes | None:
+        """What is answered; null if the connection breaks off."""
         parts = urlsplit(request.target)
         if parts.path == "/auth/o2/token":
             return self._login(json.loads(request.body))
         given = dict(parse_qsl(parts.query, keep_blank_values=True))
-        operation, id = _operation(parts.path)
+        operation, id = _operation(request.method, parts.path)
         self.requests.append((operation, given))
         if request.headers.get("x-amz-access-token") not in self.good_tokens:
             return _errors(403, EXPIRED if request.headers.get("x-amz-access-token") else REVOKED)
@@ -120,7 +136,97 @@ class FakeAmazon:
         asks = set(given.get("includedData", "").split(","))
         if operation in self.withheld or (self.strict and "restricted" in self.withheld and asks & set(RESTRICTED)):
             return _errors(403, DENIED)
-        return self._served(operation, id, given)
+        fault = self.faults.pop(operation, None)
+        if fault == "503":
+            return _errors(503, {"code": "InternalFailure", "message": "Try again."})
+        if fault == "before":
+            return None
+        if request.body:
+            answered = self._written(operation, id, given, json.loads(request.body))
+        else:
+            answered = self._served(operation, id, given)
+        return None if fault == "after" else answered
+
+    def _written(self, operation: str, id: str, given: dict[str, str], body: Any) -> bytes:
+        self.bodies.append((operation, body))
+        models.check_body(operation, body)
+        if operation == "patchListingsItem":
+            models.check_question(operation, given)
+            found = self._patch(self.listings[id], body)
+            models.check_answer(operation, found)
+            return answer(200, json.dumps(found).encode())
+        problem = self._confirm(self.orders[id], body["packageDetail"])
+        return answer(204, b"") if problem is None else _errors(400, {"code": "InvalidInput", "message": problem})
+
+    def _confirm(self, order: dict[str, Any], detail: dict[str, Any]) -> str | None:
+        """Take a package of an order, or change one; what is wrong with it, if anything."""
+        number, packed = detail["packageReferenceId"], self.packed.setdefault(order["orderId"], {})
+        if not number.isdigit() or int(number) < 1:
+            return "PackageReferenceId: is invalid, must be a positive numeric value."
+        if detail["carrierCode"] == "Other" and not detail.get("carrierName"):
+            return "carrierName is needed with the carrierCode Other."
+        units = {each["orderItemId"]: each["quantity"] for each in detail["orderItems"]}
+        others = [each for name, each in packed.items() if name != number]
+        ordered = {each["orderItemId"]: each["quantityOrdered"] for each in order["orderItems"]}
+        over = [id for id in units if units[id] + sum(each.get(id, 0) for each in others) > ordered.get(id, 0)]
+        if over or SHIP_PLUS in order.get("programs", []):
+            return f"The order cannot be confirmed: {', '.join(over)}"
+        packed[number] = units
+        self._show_later(lambda: self._show_package(order, detail))
+        return None
+
+    def _show_package(self, order: dict[str, Any], detail: dict[str, Any]) -> None:
+        number = detail["packageReferenceId"]
+        made = package(number, "PENDING", *self.packed[order["orderId"]][number].items())
+        carrier = detail["carrierCode"] if detail["carrierCode"] != "Other" else detail["carrierName"]
+        made |= {"carrier": carrier, "trackingNumber": detail["trackingNumber"], "shipTime": detail["shipDate"]}
+        made |= {"createdTime": text(self.now), "shippingService": detail.get("shippingMethod", "")}
+        order["packages"] = [
+            *(each for each in order.get("packages", []) if each["packageReferenceId"] != number),
+            made,
+        ]
+        left = 0
+        for each in order["orderItems"]:
+            shipped = sum(
+                item["quantity"]
+                for known in order["packages"]
+                for item in known["packageItems"]
+                if item["orderItemId"] == each["orderItemId"]
+            )
+            open_units = each["quantityOrdered"] - shipped
+            each["fulfillment"] = {"quantityFulfilled": shipped, "quantityUnfulfilled": open_units}
+            left += open_units
+        self.change(order, "PARTIALLY_SHIPPED" if left else "SHIPPED")
+
+    def _patch(self, listing: dict[str, Any], body: Any) -> dict[str, Any]:
+        """Merge levels of stock into a listing, by channel."""
+        (patch,) = body["patches"]
+        assert (patch["op"], patch["path"]) == ("merge", "/attributes/fulfillment_availability")
+        made = {"sku": listing["sku"], "status": "ACCEPTED", "submissionId": f"s{len(self.bodies)}", "issues": []}
+        if body["productType"] not in ("PRODUCT", listing["summaries"][0]["productType"]):
+            issue = {
+                "code": "90000900",
+                "message": "The product type is another.",
+                "severity": "ERROR",
+                "categories": [],
+            }
+            return made | {"status": "INVALID", "issues": [issue]}
+        for value in patch["value"]:
+            channel, quantity = value["fulfillment_channel_code"], value["quantity"]
+            self._show_later(partial(_set_level, listing, channel, quantity))
+        return made
+
+    def _show_later(self, show: Callable[[], None]) -> None:
+        self.unshown.append(show)
+        if not self.shown_after:
+            self.show()
+
+    def show(self) -> None:
+        """Show everything that was written."""
+        for show in self.unshown:
+            show()
+        self.unshown.clear()
+        self.shown_after = 0
 
     def _served(self, operation: str, id: str, given: dict[str, str]) -> bytes:
         if operation in models.ANSWERS:
@@ -141,6 +247,10 @@ class FakeAmazon:
             return self._search_orders(given)
         if operation == "searchListingsItems":
             return self._search_listings(given)
+        if self.unshown and operation in ("getOrder", "getListingsItem"):
+            self.shown_after -= 1
+            if self.shown_after < 0:
+                self.show()
         if operation == "getOrder":
             return {"order": self._shown(self.orders[id], given)} if id in self.orders else None
         return self.listings.get(id)
@@ -238,14 +348,29 @@ class FakeAmazon:
         return shown
 
 
-def _operation(path: str) -> tuple[str, str]:
+def _set_level(listing: dict[str, Any], channel: str, quantity: int) -> None:
+    known = listing["fulfillmentAvailability"]
+    made = next((each for each in known if each["fulfillmentChannelCode"] == channel), None)
+    if made is None:
+        known.append({"fulfillmentChannelCode": channel, "quantity": quantity})
+    else:
+        made["quantity"] = quantity
+
+
+def _operation(method: str, path: str) -> tuple[str, str]:
     _, root, _, *rest = unquote(path).split("/", 4)
     if root == "sellers":
         return "getMarketplaceParticipations", ""
+    if method == "POST":
+        id, _, last = rest[1].partition("/")
+        assert (root, last) == ("orders", "shipmentConfirmation")
+        return "confirmShipment", id
     if root == "orders":
         return ("getOrder", rest[1]) if len(rest) > 1 else ("searchOrders", "")
     seller, _, sku = rest[1].partition("/")
     assert seller == CREDENTIALS["seller_id"]
+    if method == "PATCH":
+        return "patchListingsItem", sku
     return ("getListingsItem", sku) if sku else ("searchListingsItems", "")
 
 

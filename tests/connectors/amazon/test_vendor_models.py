@@ -46,7 +46,7 @@ def test_what_is_asked_for_is_all_that_there_is() -> None:
     assert set(client.OPEN_DATA + client.RESTRICTED_DATA) == set(parameters["includedData"]["items"]["enum"])
 
 
-@pytest.mark.parametrize("operation", list(models.ANSWERS))
+@pytest.mark.parametrize("operation", [*models.ANSWERS, "confirmShipment"])
 def test_usage_plans_are_the_documented_ones(operation: str) -> None:
     row = models.operation(operation)["description"].split("| ---- | ---- |")[1].split("|")
     assert client.RATES[operation] == Decimal(row[1].strip())

@@ -8,13 +8,16 @@ that changes leaves the walk for its end, or for the next increment, and none is
 The first run of orders walks back through slices of time by the date of change, each twice as long as the one after it: that
 finds what was created or changed since, the newest first. Increments begin at the date up to which Amazon said it had looked.
 
-Operations have usage plans, a bucket each: a 429 says that it is empty, a header how fast it fills. Writes are to go through
-`AmazonConnector._send`, with the rate of their operation in ``RATES``.
+Operations have usage plans, a bucket each: a 429 says that it is empty, a header how fast it fills.
+
+Writes answer before Amazon shows what they have done: the record is looked at again for some seconds.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
@@ -23,22 +26,25 @@ from urllib.parse import quote
 
 import msgspec
 
-from unicart.connectors.amazon import auth, mapping
+from unicart.connectors.amazon import auth, mapping, writes
 from unicart.connectors.amazon.errors import (
     BAD_REQUEST,
     NOT_FOUND,
     OUTCOMES,
     TOO_MANY,
+    invalid_submission,
     is_about_token,
     role_missing,
     token_refused,
 )
 from unicart.connectors.amazon.facts import FACTS
-from unicart.connectors.amazon.payloads import ListingStamp, Moment, OrderStamp
+from unicart.connectors.amazon.payloads import Issue, ListingStamp, Moment, OrderStamp
 from unicart.connectors.kit import (
     Account,
     BadAnswer,
     Connector,
+    ConnectorError,
+    OutcomeUnknown,
     PermissionMissing,
     Pull,
     RateLimitedByPlatform,
@@ -52,22 +58,28 @@ from unicart.connectors.kit import (
 from unicart.connectors.kit.http import Reply
 from unicart.connectors.kit.throttle import LONGEST_WAIT
 from unicart.contract.resources import Function, Record
+from unicart.contract.writes import AdjustmentType, InventoryAdjustment, NewShipment
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 ORDERS = "/orders/2026-01-01/orders"
+ORDERS_TO_CONFIRM = "/orders/v0/orders"
 LISTINGS = "/listings/2021-08-01/items"
 PARTICIPATIONS = "/sellers/v1/marketplaceParticipations"
 
 SEARCH_ORDERS, GET_ORDER = "searchOrders", "getOrder"
 SEARCH_LISTINGS, GET_LISTING = "searchListingsItems", "getListingsItem"
 GET_PARTICIPATIONS = "getMarketplaceParticipations"
+CONFIRM_SHIPMENT, PATCH_LISTING = "confirmShipment", "patchListingsItem"
 RATES = {
     SEARCH_ORDERS: Decimal("0.0056"),
     GET_ORDER: Decimal("0.5"),
     SEARCH_LISTINGS: Decimal(5),
     GET_LISTING: Decimal(5),
     GET_PARTICIPATIONS: Decimal("0.016"),
+    CONFIRM_SHIPMENT: Decimal(2),
+    PATCH_LISTING: Decimal(5),
 }
 """Requests a second by which each operation's bucket is refilled, if Amazon's answers tell no other rate."""
 ROLES = {
@@ -76,7 +88,11 @@ ROLES = {
     SEARCH_LISTINGS: "Product Listing",
     GET_LISTING: "Product Listing",
     GET_PARTICIPATIONS: "Selling Partner Insights",
+    CONFIRM_SHIPMENT: "Inventory and Order Tracking",
+    PATCH_LISTING: "Product Listing",
 }
+INVALID = "INVALID"
+"""The status of a submission that Amazon has understood, and not accepted."""
 RATE_HEADER = "x-amzn-ratelimit-limit"
 SLOWEST, FASTEST = Decimal("0.0001"), Decimal(1_000_000)
 
@@ -108,6 +124,10 @@ SPARING = 1.25
 """An increment comes once in so many requests; the rest of them is for runs over everything."""
 REFUSED_FOR = timedelta(days=1)
 """After so long a role that was missing is tried again: each try costs a request."""
+SHOWN_AFTER = (1.0, 4.0)
+"""Seconds to wait before each look whether Amazon shows what was written; few, for the bucket of `getOrder` is small."""
+SETTLED_WRITES = timedelta(minutes=15)
+"""After so long what Amazon shows counts, whatever was written before."""
 
 
 class Walk(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -196,6 +216,30 @@ class _Seller(msgspec.Struct):
     payload: list[_Participations] = []
 
 
+class _Submission(msgspec.Struct):
+    status: str
+    issues: list[Issue] = []
+
+
+class _StockNote(msgspec.Struct, frozen=True):
+    """The level that a write sets, which Amazon does not show at once."""
+
+    reference: str
+    after: int
+    written: Moment
+
+
+class _ShipmentNote(msgspec.Struct, frozen=True):
+    """The units of each package that was confirmed, and what is left of the order, which Amazon does not show at once."""
+
+    packages: dict[str, dict[str, int]]
+    left: dict[str, int]
+    written: Moment
+
+
+NoteT = TypeVar("NoteT", _StockNote, _ShipmentNote)
+
+
 class _Page(msgspec.Struct):
     """``next`` is what is left of the walk; ``bound`` the date up to which its search looks."""
 
@@ -257,6 +301,48 @@ class AmazonConnector(Connector):
         if SHOWN_SINCE_2016.issuperset(await self._marketplaces()):
             return BEGINNING
         return datetime.now(UTC) - SHOWN_FOR
+
+    async def create_shipment(self, order: bytes, shipment: NewShipment, reference: str) -> None:
+        if self.bears(order, reference):
+            return
+        open, number, now = writes.shippable(order), writes.package_number(reference), datetime.now(UTC)
+        key = f"shipped:{open.order_id}"
+        noted = await self._noted(key, _ShipmentNote) or _ShipmentNote({}, {}, now)
+        left = {line: min(count, noted.left.get(line, count)) for line, count in open.left.items()}
+        units = noted.packages.get(number)
+        if units is None:
+            units = writes.units(shipment, left)
+            left = {line: count - units.get(line, 0) for line, count in left.items()}
+        body = writes.confirmation(open.marketplace, shipment, units, number, now)
+        path = f"{ORDERS_TO_CONFIRM}/{quote(open.order_id, safe='')}/shipmentConfirmation"
+        async with self._noting(key, _ShipmentNote({**noted.packages, number: units}, left, now)):
+            await self._send("POST", path, CONFIRM_SHIPMENT, {}, body)
+        await self._await_shown(
+            lambda: self._order(open.order_id),
+            lambda raw: writes.shows_package(raw, reference, shipment.tracking_number),
+        )
+
+    async def adjust_inventory(self, product: bytes, adjustment: InventoryAdjustment, reference: str) -> None:
+        level = writes.level(product, adjustment)
+        key = f"stock:{level.channel}:{level.sku}"
+        noted = await self._noted(key, _StockNote)
+        if noted is not None and noted.reference == reference:
+            level = msgspec.structs.replace(level, after=noted.after)
+        elif noted is not None and adjustment.adjustment_type is not AdjustmentType.EXACT:
+            writes.check_shown(level, noted.after)
+        async with self._noting(key, _StockNote(reference, level.after, datetime.now(UTC))):
+            await self._set_level(level)
+        await self._await_shown(lambda: self._listing(level.sku), lambda raw: writes.shows_level(raw, level))
+
+    @classmethod
+    def bears(cls, raw: bytes, reference: str) -> bool | None:
+        """Only what is there tells: Amazon does not say that it keeps the seller's numbers of packages."""
+        return writes.shows_package(raw, reference) or None
+
+    async def ready(self) -> None:
+        """Amazon answers 403 to a request without a token, and to one that has expired."""
+        auth.check_region(self.credentials)
+        await self._authorize()
 
     @classmethod
     def map(cls, function: Function, raw: bytes) -> Sequence[Record]:
@@ -401,6 +487,48 @@ class AmazonConnector(Connector):
         stamp = _stamp(msgspec.Raw(raw), ListingStamp)
         return raw if stamp is None or stamp.summaries else None
 
+    async def _set_level(self, level: writes.Level) -> None:
+        path = f"{self._listings_path()}/{quote(level.sku, safe='')}"
+        where = {"marketplaceIds": level.marketplace, "issueLocale": "en_US"}
+        reply = await self._send("PATCH", path, PATCH_LISTING, where, writes.stock_patch(level))
+        submission = self.session.decode(reply, _Submission)
+        if submission.status == INVALID:
+            raise invalid_submission(submission.issues, reply.url)
+
+    async def _noted(self, key: str, type: type[NoteT]) -> NoteT | None:
+        """What was written last, as long as Amazon may not show it."""
+        found = await self.state.read([key]) if self.state is not None else {}
+        note = msgspec.json.decode(found[key], type=type) if found.get(key) else None
+        return note if note is not None and datetime.now(UTC) - note.written < SETTLED_WRITES else None
+
+    @asynccontextmanager
+    async def _noting(self, key: str, note: msgspec.Struct) -> AsyncIterator[None]:
+        """Note what is about to be written; as it was before, if Amazon refuses it."""
+        if self.state is None:
+            yield
+            return
+        before = (await self.state.read([key])).get(key, b"")
+        await self.state.write({key: msgspec.json.encode(note)})
+        try:
+            yield
+        except (OutcomeUnknown, BadAnswer):
+            raise
+        except ConnectorError:
+            await self.state.write({key: before})
+            raise
+
+    async def _await_shown(self, read: Callable[[], Awaitable[bytes | None]], shows: Callable[[bytes], bool]) -> None:
+        """Give Amazon some seconds to show what it has taken. It is done either way, so that nothing fails here."""
+        for wait in SHOWN_AFTER:
+            await self._sleep(wait)
+            try:
+                raw = await read()
+            except ConnectorError as error:
+                log.warning("What was written cannot be looked at yet: %s", error)
+                return
+            if raw is None or shows(raw):
+                return
+
     async def _of_listings(self) -> dict[str, str]:
         """Listings are those of the first marketplace: a SKU has one record, whose price is in one currency."""
         return {"marketplaceIds": (await self._marketplaces())[0], "includedData": LISTING_DATA}
@@ -436,8 +564,17 @@ class AmazonConnector(Connector):
                     raise
         return await self._send("GET", path, operation, where)
 
-    async def _send(self, method: str, path: str, operation: str, parameters: Mapping[str, Any]) -> Reply:
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        operation: str,
+        parameters: Mapping[str, Any],
+        body: Mapping[str, Any] | None = None,
+    ) -> Reply:
         """Send a request of ``operation``, with a token that holds, and as fast as its usage plan allows.
+
+        One with a ``body`` writes, and is sent once.
 
         Raises:
             RateLimitedByPlatform: the bucket is empty, and is refilled more slowly than a request waits.
@@ -446,7 +583,7 @@ class AmazonConnector(Connector):
         renewed, held = False, 0
         while True:
             try:
-                reply = await self.session.request(method, path, params=parameters)
+                reply = await self.session.request(method, path, params=parameters, json=body, once=body is not None)
             except PermissionMissing as error:
                 if not is_about_token(error):
                     raise role_missing(error, ROLES[operation]) from error
@@ -467,7 +604,9 @@ class AmazonConnector(Connector):
         """Send nothing until the bucket has a request in it again."""
         wait = _interval(self._rates[operation]).total_seconds()
         if wait > LONGEST_WAIT or times > MOST_WAITS:
-            message = f"{error.url} limits our requests: one in {wait:.3g} s. The sync goes on by itself."
+            message = (
+                f"{error.url} limits our requests: one in {wait:.3g} s. A sync goes on by itself; repeat a write later."
+            )
             raise RateLimitedByPlatform(message, error.detail, error.url, wait) from error
         self.session.throttle.pause(wait)
 

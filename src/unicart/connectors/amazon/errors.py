@@ -5,15 +5,18 @@ operation's usage plan says. A 403 is either a token that has expired or was rev
 ``details`` tells which.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from unicart.connectors.kit import CredentialsRejected, Outcome, PermissionMissing
+from unicart.connectors.amazon.payloads import Issue
+from unicart.connectors.kit import CredentialsRejected, Outcome, PermissionMissing, RequestRefused
 
 OUTCOMES: Mapping[int, Outcome] = {429: Outcome.REFUSED}
 
 TOO_MANY = 429
 BAD_REQUEST = 400
 NOT_FOUND = 404
+CONFLICT = 409
+UNPROCESSABLE = 422
 
 LOGIN_REMEDIES = {
     "invalid_client": "The client id or the client secret is wrong. Copy both again from the application's LWA credentials.",
@@ -44,6 +47,12 @@ def role_missing(error: PermissionMissing, role: str) -> PermissionMissing:
         "Portal, then have the seller authorize the application again."
     )
     return PermissionMissing(message, error.detail, error.url)
+
+
+def invalid_submission(issues: Sequence[Issue], url: str) -> RequestRefused:
+    """The error of a change that Amazon understands and does not take, in its own words."""
+    reasons = " ".join(each.message for each in issues) or "It gives no reason."
+    return RequestRefused(f"Amazon did not accept the change: {reasons}", url=url, status=UNPROCESSABLE)
 
 
 def login_refused(error: Exception, detail: str, url: str) -> CredentialsRejected:

@@ -1,8 +1,10 @@
 """What is known of Amazon without asking it."""
 
 from unicart.connectors.amazon.auth import LOGIN_URL
-from unicart.connectors.kit import Credential, Facts
+from unicart.connectors.amazon.writes import COD_METHODS
+from unicart.connectors.kit import Credential, Facts, Write
 from unicart.contract.resources import Function
+from unicart.contract.writes import Field, WriteFunction
 
 FACTS = Facts(
     name="amazon",
@@ -62,10 +64,47 @@ FACTS = Facts(
         ),
     ),
     functions=(Function.GET_ORDERS, Function.GET_PRODUCTS),
+    writes=(
+        Write(
+            function=WriteFunction.CREATE_SHIPMENT,
+            required=("tracking_number", "carrier_name"),
+            optional=("carrier_id", "shipping_method_name", "warehouse_id", "shipped_date", "line_items"),
+            specific=(
+                Field(
+                    name="transparency_codes",
+                    description="The codes of units that are in Amazon's Transparency programme.",
+                    type="list",
+                    fields=(
+                        Field(
+                            name="line_item_id",
+                            description="The id of the order's line item.",
+                            required=True,
+                            example="79039765272157",
+                        ),
+                        Field(name="code", description="The code of one unit.", required=True, example="AZ:1"),
+                    ),
+                ),
+                Field(
+                    name="cod_collection_method",
+                    description="How cash on delivery is collected; in Japan only.",
+                    values=COD_METHODS,
+                    example="DirectPayment",
+                ),
+            ),
+            repeatable=True,
+        ),
+        Write(
+            function=WriteFunction.ADJUST_INVENTORY,
+            required=("quantity", "adjustment_type"),
+            optional=("warehouse_id",),
+        ),
+        Write(function=WriteFunction.PASSTHROUGH),
+    ),
     limits=(
         "Each operation has a bucket of its own for each seller: searching orders is refilled once in three minutes and holds "
         "20 requests of 100 orders, listings 5 requests a second of 20. Orders are looked for every four minutes, so that "
-        "some of the bucket is left; a long first sync waits for it between its pages."
+        "some of the bucket is left; a long first sync waits for it between its pages. Shipments: 2 a second, but reading "
+        "their orders takes one request in 2 seconds."
     ),
     incremental=(
         "Orders: their lastUpdatedTime, up to two minutes ago, which is as new as Amazon tells. Listings: lastUpdatedDate; "
@@ -76,6 +115,9 @@ FACTS = Facts(
         "https://developer-docs.amazon.com/sp-api/docs/get-orders-with-filtering-criteria",
         "https://developer-docs.amazon.com/sp-api/docs/access-orders-pii",
         "https://developer-docs.amazon.com/sp-api/docs/search-for-listings-items-by-id",
+        "https://developer-docs.amazon.com/sp-api/docs/confirm-the-shipment-status",
+        "https://developer-docs.amazon.com/sp-api/docs/merge-a-listing",
+        "https://developer-docs.amazon.com/sp-api/docs/mli-integration-guide",
         "https://developer-docs.amazon.com/sp-api/docs/usage-plans-and-rate-limits",
         "https://developer-docs.amazon.com/sp-api/docs/website-authorization-workflow",
         "https://developer-docs.amazon.com/sp-api/docs/marketplace-ids",

@@ -145,6 +145,7 @@ def products(raw: bytes) -> list[Product]:
             image_url=(summary.main_image.link if summary.main_image else None) or None,
             price=_amount(offer.price, "offers.price") if offer else None,
             inventory=sum(stock.values()) if stock else None,
+            inventory_by_warehouse_id=stock,
             gtin=_gtin(source.attributes, summary.marketplace_id),
             measurements=_measurements(source.attributes, summary.marketplace_id),
             additional_fields={

@@ -355,3 +355,9 @@ class Listing(ListingStamp):
     offers: list[Offer] | None = None
     fulfillment_availability: list[Availability] | None = None
     relationships: list[Relationships] | None = None
+
+
+class Issue(Record):
+    """What is wrong with a submitted listing."""
+
+    message: str
