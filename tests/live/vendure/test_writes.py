@@ -385,3 +385,11 @@ async def test_a_role_that_may_only_read_is_told_what_it_lacks(shop: Shop) -> No
         await reader.adjust_inventory(found, wanted, reference())
     assert json.dumps(theirs(shop, id)["fulfillments"]) == "[]"
     await reader.session.close()
+
+
+async def test_requests_of_a_clients_own_pass_through(shop: Shop, platform: VendureConnector) -> None:
+    id = placed(shop)
+    await platform.ready()
+    sent = {"query": "query($id: ID!) { order(id: $id) { id state } }", "variables": {"id": id}}
+    reply = await platform.session.passthrough("POST", "/", params={}, json=sent, headers={})
+    assert (reply.status, json.loads(reply.body)) == (200, {"data": {"order": {"id": id, "state": "PaymentSettled"}}})

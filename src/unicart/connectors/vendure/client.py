@@ -480,6 +480,9 @@ class VendureConnector(Connector):
     def bears(cls, raw: bytes, reference: str) -> bool | None:
         return writes.bears(raw, reference)
 
+    async def ready(self) -> None:
+        await self._log_in()
+
     async def write_values(self, function: WriteFunction) -> Mapping[str, Sequence[str]]:
         if function is not WriteFunction.CREATE_SHIPMENT:
             return {}
@@ -489,12 +492,16 @@ class VendureConnector(Connector):
     async def _ship(self, fulfillment_id: str, note_id: str) -> None:
         """Move a fulfilment to Shipped; if that is refused, leave nothing behind."""
         with _half_done([f"The fulfilment {fulfillment_id} is made"]):
-            result = await self._try(MOVE_FULFILMENT, {"id": fulfillment_id, "state": "Shipped"})
-            if not result.error_code or result.from_state in mapping.SENT:
-                return
+            try:
+                result = await self._try(MOVE_FULFILMENT, {"id": fulfillment_id, "state": "Shipped"})
+                if not result.error_code or result.from_state in mapping.SENT:
+                    return
+                why = refused(result, self.session.base_url)
+            except RequestRefused as error:
+                why = error
             await self._write(MOVE_FULFILMENT, {"id": fulfillment_id, "state": "Cancelled"})
             await self._delete_note(note_id)
-        raise refused(result, self.session.base_url)
+        raise why
 
     async def _add_note(self, order: payloads.Order, reference: str) -> str:
         given = {"id": order.id, "note": writes.note(order, reference), "isPublic": False}
