@@ -1,9 +1,11 @@
 """What is written to a real Vendure: read back through its own Admin API, and through the connector."""
 
 import json
+import urllib.request
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from live.vendure import seed
 from live.vendure.platform import PASSWORD, USERNAME, Vendure
 from live.vendure.seed import Shop
+from product import Unicart
 from unicart.connectors.kit import OutcomeUnknown, PermissionMissing, RequestRefused, Session
 from unicart.connectors.kit.http import Reply
 from unicart.connectors.vendure.client import VendureConnector
@@ -35,7 +38,6 @@ ORDER = """query($id: ID!) { order(id: $id) {
   history(options: { filter: { type: { eq: "ORDER_NOTE" } } }) { items { isPublic data } }
 } }"""
 TWO = {"MUG-S": 3, "PRESS": 2}
-CENT = Decimal("0.01")
 pytestmark = pytest.mark.anyio
 
 
@@ -393,3 +395,49 @@ async def test_requests_of_a_clients_own_pass_through(shop: Shop, platform: Vend
     sent = {"query": "query($id: ID!) { order(id: $id) { id state } }", "variables": {"id": id}}
     reply = await platform.session.passthrough("POST", "/", params={}, json=sent, headers={})
     assert (reply.status, json.loads(reply.body)) == (200, {"data": {"order": {"id": id, "state": "PaymentSettled"}}})
+
+
+def sent(unicart: Unicart, method: str, path: str, body: Any, key: str) -> Any:
+    """The answer of our API to a write."""
+    headers = {**unicart.headers, "content-type": "application/json", "idempotency-key": key}
+    request = urllib.request.Request(f"{unicart.base_url}{path}", json.dumps(body).encode(), headers, method=method)
+    with urllib.request.urlopen(request, timeout=60) as reply:
+        return json.load(reply, parse_float=Decimal)
+
+
+def test_the_whole_way_through_our_api(shop: Shop, tmp_path: Path) -> None:
+    """Each write is repeated under its key, and is made once."""
+    id, sticker = placed(shop, method="instant"), shop.variants["STICKER"]
+    mug = line(shop, id, "MUG-S")
+    unicart = Unicart(tmp_path)
+    unicart.run("org", "create", "Test")
+    unicart.connect("vendure", "--url", shop.platform.url, "--username", USERNAME, "--password", PASSWORD)
+    unicart.sync()
+    shop.set_stock("STICKER", (30, 5))
+    with unicart.serving():
+        for _ in range(2):
+            parcel = {"tracking_number": "T9", "carrier": "DHL", "line_items": [{"line_item_id": mug, "quantity": 1}]}
+            answer = sent(unicart, "POST", f"/cart/orders/{id}/shipments", parcel, "ship")
+            assert (answer["id"], answer["unused_fields"]) == (id, [])
+            assert answer["data"]["status"] == "partially_fulfilled"
+            assert [each["tracking_number"] for each in answer["data"]["shipments"]] == ["T9"]
+        for _ in range(2):
+            wanted = {"reason": "Chipped", "line_items": [{"line_item_id": mug, "quantity": 1}], "note": "seen"}
+            answer = sent(unicart, "POST", f"/cart/orders/{id}/refund", wanted, "refund")
+            assert answer["unused_fields"] == ["note"]
+            assert answer["data"]["additional_fields"]["total_refunded"] == Decimal("15.46")
+            assert [each["reason"] for each in answer["data"]["additional_fields"]["refunds"]] == ["Chipped"]
+        for _ in range(2):
+            change = {"quantity": 4, "adjustment_type": "decrease", "warehouse_id": shop.locations[0]}
+            answer = sent(unicart, "PUT", f"/cart/products/{sticker}/adjust-inventory", change, "stock")
+            assert answer["data"]["inventory_by_warehouse_id"][shop.locations[0]] == 26
+        body = {"method": "POST", "path": "/", "data": {"query": "{ activeChannel { token } }"}}
+        answer = sent(unicart, "POST", "/cart/passthrough", body, "pass")
+        assert answer["body"] == {"data": {"activeChannel": {"token": "main"}}}
+        orders, products = unicart.get("/cart/orders"), unicart.get("/cart/products")
+    found = theirs(shop, id)
+    assert [each["trackingCode"] for each in found["fulfillments"]] == ["T9"]
+    assert [each["total"] for each in found["payments"][0]["refunds"]] == [1546]
+    assert levels(shop, "STICKER")[shop.locations[0]][0] == 26
+    assert orders[id]["status"] == "partially_fulfilled"
+    assert products[sticker]["inventory"] == 31
