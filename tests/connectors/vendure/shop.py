@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import unicart.connectors.vendure
 from connectors.kit.server import _read_request, answer
@@ -125,6 +125,9 @@ class FakeVendure:
         writer.close()
 
 
+Fake = TypeVar("Fake", bound=FakeVendure)
+
+
 def _select(rows: list[dict[str, Any]], options: dict[str, Any]) -> dict[str, Any]:
     conditions = options.get("filter", {})
     kept = [row for row in rows if all(_holds(row, each) for each in conditions.get("_and", [conditions]))]
@@ -162,10 +165,16 @@ def connector_of(url: str, patience: float = 45.0, timeout: float = 30.0) -> Ven
 @asynccontextmanager
 async def fake_vendure() -> AsyncIterator[tuple[FakeVendure, VendureConnector]]:
     """A fake on a free local port, and a connector to it."""
-    fake = FakeVendure()
+    async with serving(FakeVendure()) as served:
+        yield served
+
+
+@asynccontextmanager
+async def serving(fake: Fake, slowest: float = 30.0) -> AsyncIterator[tuple[Fake, VendureConnector]]:
+    """This fake on a free local port, and a connector to it."""
     server = await asyncio.start_server(fake.handle, "127.0.0.1", 0)
     fake.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    connector = connector_of(fake.url)
+    connector = connector_of(fake.url, timeout=slowest)
     connector.session.throttle = Throttle(rate=1e6)
     try:
         yield fake, connector

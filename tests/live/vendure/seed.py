@@ -256,10 +256,16 @@ def _address(visitor: Shopper, email: str, address: dict[str, Any], billing: dic
 
 def fill(platform: Vendure) -> Shop:
     """A shop with everything in it; see `place_orders` for what its orders stand for."""
+    shop = furnish(platform)
+    place_orders(shop)
+    return shop
+
+
+def furnish(platform: Vendure) -> Shop:
+    """A shop with settings, a catalogue and stock, but without orders."""
     shop = Shop(platform)
     _settings(shop)
     _catalogue(shop)
-    place_orders(shop)
     return shop
 
 

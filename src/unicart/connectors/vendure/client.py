@@ -9,7 +9,8 @@ The first run walks the orders by ``orderPlacedAt`` from the newest down, and th
 what changed meanwhile is found by the next run, which looks back to when the first one began.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
@@ -21,6 +22,8 @@ from unicart.connectors.kit import (
     Account,
     BadAnswer,
     Connector,
+    ConnectorError,
+    OutcomeUnknown,
     Pull,
     RawPage,
     RequestRefused,
@@ -29,11 +32,21 @@ from unicart.connectors.kit import (
     read_cursor,
     write_cursor,
 )
-from unicart.connectors.vendure import auth, mapping
-from unicart.connectors.vendure.errors import FORBIDDEN, OUTCOMES, Answer, refusal
+from unicart.connectors.vendure import auth, mapping, payloads, writes
+from unicart.connectors.vendure.errors import (
+    FORBIDDEN,
+    OUTCOMES,
+    WRITES_ORDERS,
+    WRITES_STOCK,
+    Answer,
+    Result,
+    refusal,
+    refused,
+)
 from unicart.connectors.vendure.facts import FACTS
 from unicart.connectors.vendure.payloads import Moment
 from unicart.contract.resources import Function, Record
+from unicart.contract.writes import InventoryAdjustment, NewRefund, NewShipment, WriteFunction
 
 T = TypeVar("T")
 
@@ -124,6 +137,65 @@ PERMISSIONS = """query Permissions {
   orders(options: { take: 1 }) { totalItems }
   products(options: { take: 1 }) { totalItems }
   stockLocations(options: { take: 1 }) { totalItems }
+}"""
+HISTORY = "items { id data }"
+ORDER_TO_SHIP = f"""query OrderToShip($id: ID!) {{
+  found: order(id: $id) {{
+    shippingLines {{ shippingMethod {{ fulfillmentHandlerCode }} }}
+    history(options: {{ take: 100, sort: {{ createdAt: DESC }}, filter: {{ type: {{ eq: "ORDER_NOTE" }} }} }}) {{ {HISTORY} }}
+  }}
+}}"""
+ORDER_TO_REFUND = f"""query OrderToRefund($id: ID!, $restock: Boolean!) {{
+  found: order(id: $id) {{
+    shippingWithTax
+    lines {{ id orderPlacedQuantity }}
+    payments {{ refunds {{ id shipping }} }}
+    history(
+      options: {{ take: 100, sort: {{ createdAt: DESC }}, filter: {{ type: {{ eq: "ORDER_CANCELLATION" }} }} }}
+    ) @include(if: $restock) {{ {HISTORY} }}
+  }}
+}}"""
+HANDLERS = "query Handlers { fulfillmentHandlers { code } }"
+LOCATION = "query Location($id: ID!) { found: stockLocation(id: $id) { id } }"
+FAILED = "... on ErrorResult { errorCode message }"
+ADD_NOTE = f"""mutation AddNote($input: AddNoteToOrderInput!) {{
+  result: addNoteToOrder(input: $input) {{
+    history(options: {{ take: 100, sort: {{ createdAt: DESC }}, filter: {{ type: {{ eq: "ORDER_NOTE" }} }} }}) {{ {HISTORY} }}
+  }}
+}}"""
+DELETE_NOTE = "mutation DeleteNote($id: ID!) { result: deleteOrderNote(id: $id) { result } }"
+FULFIL = f"""mutation Fulfil($input: FulfillOrderInput!) {{
+  result: addFulfillmentToOrder(input: $input) {{
+    ... on Fulfillment {{ id state }}
+    {FAILED}
+    ... on CreateFulfillmentError {{ fulfillmentHandlerError }}
+    ... on FulfillmentStateTransitionError {{ transitionError fromState }}
+  }}
+}}"""
+MOVE_FULFILMENT = f"""mutation MoveFulfilment($id: ID!, $state: String!) {{
+  result: transitionFulfillmentToState(id: $id, state: $state) {{
+    ... on Fulfillment {{ id state }}
+    {FAILED}
+    ... on FulfillmentStateTransitionError {{ transitionError fromState }}
+  }}
+}}"""
+REFUND = f"""mutation Refund($input: RefundOrderInput!) {{
+  result: refundOrder(input: $input) {{
+    ... on Refund {{ id state }}
+    {FAILED}
+    ... on RefundStateTransitionError {{ transitionError }}
+    ... on OrderStateTransitionError {{ transitionError }}
+  }}
+}}"""
+CANCEL = f"""mutation Cancel($input: CancelOrderInput!) {{
+  result: cancelOrder(input: $input) {{
+    ... on Order {{ id state }}
+    {FAILED}
+    ... on OrderStateTransitionError {{ transitionError }}
+  }}
+}}"""
+SET_STOCK = """mutation SetStock($input: [UpdateProductVariantInput!]!) {
+  result: updateProductVariants(input: $input) { id }
 }"""
 
 PLACED = {"orderPlacedAt": {"isNull": False}}
@@ -265,6 +337,38 @@ class _Precision(msgspec.Struct, rename="camel"):
     global_settings: _GlobalSettings
 
 
+class _ToShip(msgspec.Struct):
+    found: payloads.OrderToShip
+
+
+class _ToRefund(msgspec.Struct):
+    found: payloads.OrderToRefund
+
+
+class _Location(msgspec.Struct):
+    found: _Row | None = None
+
+
+class _Handler(msgspec.Struct):
+    code: str
+
+
+class _Handlers(msgspec.Struct, rename="camel"):
+    fulfillment_handlers: list[_Handler]
+
+
+class _Done(msgspec.Struct):
+    result: Result
+
+
+class _Noted(msgspec.Struct):
+    history: payloads.History
+
+
+class _NoteAdded(msgspec.Struct):
+    result: _Noted
+
+
 class _Page(msgspec.Struct):
     items: list[bytes]
     place: Place
@@ -321,6 +425,117 @@ class VendureConnector(Connector):
         if function is Function.GET_PRODUCTS:
             return mapping.products(raw)
         return [mapping.warehouse(raw)]
+
+    async def create_shipment(self, order: bytes, shipment: NewShipment, reference: str) -> None:
+        """A fulfilment is made and then shipped. A private note with the reference, made before, tells which one is ours."""
+        source = self._decoded(order, payloads.Order)
+        details = (await self._ask(ORDER_TO_SHIP, _ToShip, {"id": source.id})).found
+        handler = writes.handler_code(shipment, details)
+        note = writes.note_of(details.history, reference)
+        if note is not None:
+            begun = writes.begun_fulfillment(source, shipment, handler, note)
+            if begun is not None:
+                if begun.state in mapping.WAITING:
+                    await self._ship(begun.id, note.id)
+                return
+        given = writes.fulfillment(source, shipment, writes.units_to_ship(source, shipment), handler)
+        note_id = note.id if note is not None else await self._add_note(source, reference)
+        try:
+            made = await self._write(FULFIL, {"input": given})
+        except RequestRefused:
+            await self._delete_note(note_id)
+            raise
+        await self._ship(made.id, note_id)
+
+    async def refund_order(self, order: bytes, refund: NewRefund, reference: str) -> None:
+        """One refund for each payment that it needs, and then, if units go back to stock, their cancellation."""
+        source = self._decoded(order, payloads.Order)
+        variables = {"id": source.id, "restock": bool(refund.restock)}
+        details = (await self._ask(ORDER_TO_REFUND, _ToRefund, variables)).found
+        made = [each for payment in source.payments or [] for each in payment.refunds]
+        parts: list[dict[str, Any]] = []
+        if not writes.is_complete(writes.own_marks(made, reference)):
+            parts = writes.refunds(source, details, refund, reference)
+        cancelled = not refund.restock or writes.is_cancelled(details, reference)
+        cancellation = None if cancelled else writes.cancellation(source, refund, reference)
+        paid: list[str] = []
+        with _half_done(paid):
+            for part in parts:
+                paid.append(await self._refund(part))
+            if cancellation is not None:
+                await self._write(CANCEL, {"input": cancellation})
+
+    async def adjust_inventory(self, product: bytes, adjustment: InventoryAdjustment, reference: str) -> None:
+        source = self._decoded(product, payloads.Product)
+        variant = writes.variant(source, adjustment.product_id)
+        location = writes.location_id(variant, adjustment)
+        if location not in {level.stock_location_id for level in variant.stock_levels}:
+            found = (await self._ask(LOCATION, _Location, {"id": location})).found
+            if found is None:
+                raise RequestRefused("warehouse_id: Vendure has no such stock location.", status=422)
+        given = writes.stock(variant, location, adjustment)
+        await self._ask(SET_STOCK, msgspec.Raw, {"input": [given]}, writing=WRITES_STOCK)
+
+    @classmethod
+    def bears(cls, raw: bytes, reference: str) -> bool | None:
+        return writes.bears(raw, reference)
+
+    async def ready(self) -> None:
+        await self._log_in()
+
+    async def write_values(self, function: WriteFunction) -> Mapping[str, Sequence[str]]:
+        if function is not WriteFunction.CREATE_SHIPMENT:
+            return {}
+        handlers = (await self._ask(HANDLERS, _Handlers)).fulfillment_handlers
+        return {"fulfillment_handler": [handler.code for handler in handlers]}
+
+    async def _ship(self, fulfillment_id: str, note_id: str) -> None:
+        """Move a fulfilment to Shipped; if that is refused, leave nothing behind."""
+        with _half_done([f"The fulfilment {fulfillment_id} is made"]):
+            try:
+                result = await self._try(MOVE_FULFILMENT, {"id": fulfillment_id, "state": "Shipped"})
+                if not result.error_code or result.from_state in mapping.SENT:
+                    return
+                why = refused(result, self.session.base_url)
+            except RequestRefused as error:
+                why = error
+            await self._write(MOVE_FULFILMENT, {"id": fulfillment_id, "state": "Cancelled"})
+            await self._delete_note(note_id)
+        raise why
+
+    async def _add_note(self, order: payloads.Order, reference: str) -> str:
+        given = {"id": order.id, "note": writes.note(order, reference), "isPublic": False}
+        added = await self._ask(ADD_NOTE, _NoteAdded, {"input": given}, writing=WRITES_ORDERS)
+        note = writes.note_of(added.result.history, reference)
+        if note is None:
+            raise BadAnswer(f"{self.session.base_url} does not show the note that it took.", url=self.session.base_url)
+        return note.id
+
+    async def _delete_note(self, note_id: str) -> None:
+        await self._ask(DELETE_NOTE, msgspec.Raw, {"id": note_id}, writing=WRITES_ORDERS)
+
+    async def _refund(self, given: Mapping[str, Any]) -> str:
+        """What was paid back, for the case that another step fails."""
+        result = await self._write(REFUND, {"input": given})
+        if result.state == "Failed":
+            message = f"The payment method did not pay back: refund {result.id} failed. Look at it in Vendure."
+            raise RequestRefused(message, status=422)
+        return f"Refund {result.id} is made"
+
+    async def _write(self, mutation: str, variables: Mapping[str, Any]) -> Result:
+        """What a mutation of orders made.
+
+        Raises:
+            ConnectorError: it made nothing.
+            OutcomeUnknown: nobody knows.
+        """
+        result = await self._try(mutation, variables)
+        if result.error_code:
+            raise refused(result, self.session.base_url)
+        return result
+
+    async def _try(self, mutation: str, variables: Mapping[str, Any]) -> Result:
+        return (await self._ask(mutation, _Done, variables, writing=WRITES_ORDERS)).result
 
     async def _pull_orders(self, pull: Pull) -> AsyncIterator[RawPage]:
         precision = await self._precision()
@@ -566,22 +781,27 @@ class VendureConnector(Connector):
         answer = await self._ask(PRECISION, _Precision)
         return answer.global_settings.server_config.money_strategy_precision
 
-    async def _ask(self, query: str, type: type[T], variables: Mapping[str, Any] | None = None) -> T:
+    async def _ask(
+        self, query: str, type: type[T], variables: Mapping[str, Any] | None = None, *, writing: str | None = None
+    ) -> T:
         """The decoded data of a query. An administrator is logged in first, and once more if the session is over.
+
+        A mutation names the permission that it needs as ``writing``, and is sent once: a refused session has changed nothing.
 
         Raises:
             ConnectorError: by the code of Vendure's error.
         """
+        once = writing is not None
         renewed = await self._log_in() if not self._logged_in else False
-        answer, url = await self._send(query, variables)
+        answer, url = await self._send(query, variables, once=once)
         if answer.has(FORBIDDEN) and "password" in self.credentials and not renewed:
             await auth.login(self.session, self.credentials)
-            answer, url = await self._send(query, variables)
+            answer, url = await self._send(query, variables, once=once)
         if answer.has(FORBIDDEN):
             known = query != CHANNEL and not (await self._send(CHANNEL, None))[0].has(FORBIDDEN)
-            raise refusal(answer, url, authenticated=known)
+            raise refusal(answer, url, authenticated=known, writing=writing)
         if answer.errors:
-            raise refusal(answer, url)
+            raise refusal(answer, url, writing=writing)
         return self._decoded(bytes(answer.data), type)
 
     async def _log_in(self) -> bool:
@@ -591,8 +811,9 @@ class VendureConnector(Connector):
         self._logged_in = True
         return True
 
-    async def _send(self, query: str, variables: Mapping[str, Any] | None) -> tuple[Answer, str]:
-        reply = await self.session.request("POST", "", json={"query": query, "variables": dict(variables or {})})
+    async def _send(self, query: str, variables: Mapping[str, Any] | None, *, once: bool = False) -> tuple[Answer, str]:
+        body = {"query": query, "variables": dict(variables or {})}
+        reply = await self.session.request("POST", "", json=body, once=once)
         self._now = _date(reply.headers.get("date"))
         return self.session.decode(reply, Answer), reply.url
 
@@ -606,6 +827,23 @@ class VendureConnector(Connector):
     def _clock(self) -> datetime:
         """The platform's time at its last answer; ours, if its answers carry no date."""
         return self._now or datetime.now(UTC)
+
+
+@contextmanager
+def _half_done(done: Sequence[str]) -> Iterator[None]:
+    """Tell of the steps before a failure. They stand, and are not taken back; the same write completes them.
+
+    A refusal means that a repetition is refused too, and says so.
+    """
+    try:
+        yield
+    except ConnectorError as error:
+        if not done or isinstance(error, OutcomeUnknown):
+            raise
+        message = f"{'; '.join(done)}, but what follows failed: {error.message}"
+        if isinstance(error, RequestRefused):
+            raise RequestRefused(message, error.detail, error.url, error.status) from error
+        raise OutcomeUnknown(message, error.detail, error.url) from error
 
 
 def _options(field: Field, place: Place, size: int, where: Mapping[str, Any] | None, *, down: bool) -> dict[str, Any]:

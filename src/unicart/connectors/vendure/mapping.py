@@ -1,5 +1,6 @@
 """Vendure's records to unified records. Pure: no I/O, no clock."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -43,12 +44,38 @@ SHIPMENT_STATUSES = {
 }
 BEFORE_SHIPPING = frozenset({"PaymentAuthorized", "PaymentSettled"})
 WAITING = frozenset({"Created", "Pending"})
+SENT = frozenset({"Shipped", "Delivered"})
 MAX_PRECISION = 12
 PRODUCT = "product-"
+SURCHARGE = "surcharge-"
+_MARK = re.compile(r" ?\[unicart (\w{32}) (\d{1,3})/(\d{1,3})( restock)?\]\Z", re.ASCII)
 
 _orders = msgspec.json.Decoder(payloads.Order)
 _products = msgspec.json.Decoder(payloads.Product)
 _locations = msgspec.json.Decoder(payloads.StockLocation)
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """What a refund that Unicart made says at the end of its reason: the write's reference, and which part of it this is.
+
+    If ``restock``, the units are cancelled after it.
+    """
+
+    reference: str
+    part: int
+    parts: int
+    restock: bool
+
+    def __str__(self) -> str:
+        return f"[unicart {self.reference} {self.part}/{self.parts}{' restock' if self.restock else ''}]"
+
+
+def mark(refund: payloads.Refund) -> Mark | None:
+    """The mark of a refund; null if Unicart did not make it, or nothing came of it."""
+    found = None if refund.state == "Failed" else _MARK.search(refund.reason or "")
+    if found is None:
+        return None
+    return Mark(found[1], int(found[2]), int(found[3]), bool(found[4]))
 
 
 def order(raw: bytes) -> Order:
@@ -136,7 +163,7 @@ def _surcharge(surcharge: payloads.Surcharge, places: int) -> LineItem:
     """A custom item; Vendure counts surcharges into the sum of the goods."""
     tax = _money(surcharge.price_with_tax - surcharge.price, places)
     return LineItem(
-        line_item_id=f"surcharge-{surcharge.id}",
+        line_item_id=f"{SURCHARGE}{surcharge.id}",
         product_sku=surcharge.sku or None,
         quantity=1,
         unit_price=_money(surcharge.price, places),
@@ -192,7 +219,7 @@ def _additional_fields(source: payloads.Order, places: int) -> dict[str, Any]:
             }
             for payment in payments
         ],
-        "surcharges": {f"surcharge-{each.id}": each.description for each in source.surcharges},
+        "surcharges": {f"{SURCHARGE}{each.id}": each.description for each in source.surcharges},
         "coupon_codes": source.coupon_codes,
         "order_type": source.type,
     }
@@ -206,7 +233,7 @@ def _refund(refund: payloads.Refund, lines: set[str], places: int) -> Refund:
         refund_id=refund.id,
         amount=_money(refund.total, places),
         created_date=refund.created_at,
-        reason=refund.reason or None,
+        reason=_MARK.sub("", refund.reason or "") or None,
         line_items=[
             RefundLineItem(line_item_id=part.order_line_id, quantity=part.quantity)
             for part in refund.lines

@@ -120,6 +120,74 @@ class Fulfillment(msgspec.Struct, frozen=True, rename="camel"):
     tracking_code: str | None = None
 
 
+class HistoryData(msgspec.Struct, frozen=True):
+    """What an entry says: a note its text, a cancellation its reason."""
+
+    note: str | None = None
+    reason: str | None = None
+
+
+class HistoryEntry(msgspec.Struct, frozen=True):
+    """A line of an order's history."""
+
+    id: str
+    data: HistoryData
+
+
+class History(msgspec.Struct, frozen=True):
+    """An order's history, the newest first."""
+
+    items: list[HistoryEntry]
+
+
+class HandlerOfMethod(msgspec.Struct, frozen=True, rename="camel"):
+    """A way of shipping and the code of what makes its fulfilments."""
+
+    fulfillment_handler_code: str
+
+
+class HandlerOfLine(msgspec.Struct, frozen=True, rename="camel"):
+    """The chosen way of shipping."""
+
+    shipping_method: HandlerOfMethod
+
+
+class OrderToShip(msgspec.Struct, frozen=True, rename="camel"):
+    """What a shipment needs to know besides the order: its handlers, and its notes."""
+
+    shipping_lines: list[HandlerOfLine]
+    history: History
+
+
+class PlacedLine(msgspec.Struct, frozen=True, rename="camel"):
+    """How many units were ordered; 0 if the line was added later."""
+
+    id: str
+    order_placed_quantity: int
+
+
+class ShippingRefund(msgspec.Struct, frozen=True):
+    """How much of a refund is for shipping."""
+
+    id: str
+    shipping: int
+
+
+class RefundedPayment(msgspec.Struct, frozen=True):
+    """A payment's refunds."""
+
+    refunds: list[ShippingRefund]
+
+
+class OrderToRefund(msgspec.Struct, frozen=True, rename="camel"):
+    """What a refund needs to know besides the order. ``history`` holds cancellations, if they were asked for."""
+
+    shipping_with_tax: int
+    lines: list[PlacedLine]
+    payments: list[RefundedPayment]
+    history: History = History([])
+
+
 class Modification(msgspec.Struct, frozen=True, rename="camel"):
     """A change of the order after it was placed."""
 
