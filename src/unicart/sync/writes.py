@@ -246,14 +246,16 @@ class Attempt:
         """The platform has surely not done it; parts that are done stay done."""
         if not self._kept:
             return
+        self._kept = False
         if self.claim.done:
             await writes.leave(self._database, self._connection.key, self.claim, unsent=True)
         else:
             await writes.release(self._database, self._connection.key, self.claim)
 
     async def leave(self, *, settled: bool = False) -> None:
-        """Stop here, and let the next request go on; ``settled``: nothing is under way."""
+        """Stop here, and let the next request go on, unless that is said already; ``settled``: nothing is under way."""
         if self._kept:
+            self._kept = False
             await writes.leave(self._database, self._connection.key, self.claim, settled=settled)
 
 
@@ -302,14 +304,8 @@ class Writer:
         Raises:
             UnicartError: it is not done, or not known to be; the message says which.
         """
-        try:
-            async with self._platform(connection) as platform:
-                return await self._one(connection, platform, write, attempt, answer)
-        except (UnicartError, asyncio.CancelledError):
-            raise
-        except Exception:
-            await attempt.leave()
-            raise
+        async with self._left(attempt), self._platform(connection) as platform:
+            return await self._one(connection, platform, write, attempt, answer)
 
     async def take(self, connection: Connection, platform: Connector, function: Function, id: str) -> bytes:
         """Store and announce a record as the platform holds it now, and return its document."""
@@ -342,17 +338,12 @@ class Writer:
         Raises:
             UnicartError: of the first part that fails; those before it are done, and a repetition goes on with it.
         """
-        try:
+        async with self._left(attempt):
             async with self._platform(connection) as platform:
                 for number, part in enumerate(parts):
                     if number >= attempt.claim.done:
                         await self._part(connection, platform, part, attempt, number)
             return await self._finish_all(connection, parts, attempt, answer)
-        except (UnicartError, asyncio.CancelledError):
-            raise
-        except Exception:
-            await attempt.leave()
-            raise
 
     async def _part(
         self, connection: Connection, platform: Connector, part: Write, attempt: Attempt, number: int
@@ -371,6 +362,15 @@ class Writer:
             body = answer([await _document(transaction, connection, part.function, part.record_id) for part in parts])
             await attempt.finish(transaction, body)
         return body
+
+    @asynccontextmanager
+    async def _left(self, attempt: Attempt) -> AsyncIterator[None]:
+        """However it fails, the next request with the key can go on."""
+        try:
+            yield
+        except Exception:
+            await attempt.leave()
+            raise
 
     @asynccontextmanager
     async def _platform(self, connection: Connection) -> AsyncIterator[Connector]:
@@ -404,7 +404,6 @@ class Writer:
         try:
             held = await _read(platform, write)
         except ConnectorError as error:
-            await attempt.leave()
             raise integration_error(error) from error
         if held is None:
             await attempt.forget()
@@ -479,7 +478,6 @@ class Writer:
         if isinstance(error, REFUSALS) and held is not None:
             await attempt.forget()
             raise integration_error(error) from error
-        await attempt.leave()
         hint = "It is not known whether this was carried out. Repeat it with the same Idempotency-Key"
         hint += (
             ": it is looked for before it is sent again." if attempt.claim.key else " next time; look before you do."
