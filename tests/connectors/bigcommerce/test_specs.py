@@ -95,8 +95,8 @@ def problems(exchange: Exchange) -> Iterator[str]:
     if exchange.sent is not None:
         content = _followed(one["requestBody"], whole)["content"]["application/json"]["schema"]
         yield from _errors(exchange.sent, content, whole)
-    answer = _followed(one["responses"].get("200", {}), whole)
-    if exchange.status == 200 and "content" in answer:
+    answer = _followed(one["responses"].get(str(exchange.status), {}), whole)
+    if exchange.status in (200, 201) and "content" in answer:
         yield from _errors(exchange.body, answer["content"]["application/json"]["schema"], whole)
 
 
