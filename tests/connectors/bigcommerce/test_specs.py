@@ -211,7 +211,7 @@ async def test_writes_are_as_bigcommerce_documents_them(shop: FakeBigCommerce) -
         "absolute",
     }
     kinds = {item["item_type"] for each in written if each.path.endswith("/refunds") for item in each.sent["items"]}
-    assert kinds == {"PRODUCT", "GIFT_WRAPPING", "FEE", "SHIPPING", "HANDLING"}
+    assert kinds == {"PRODUCT", "GIFT_WRAPPING", "FEE", "SHIPPING", "HANDLING", "ORDER"}
 
 
 async def test_a_request_that_is_not_documented_would_be_found() -> None:

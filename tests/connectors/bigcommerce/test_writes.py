@@ -487,6 +487,24 @@ class TestRefunds:
             _, made = await refund(connector)
         assert made.amount == Decimal("30.7")
 
+    async def test_what_was_kept_of_a_line_is_a_part_of_all_that_is_left(self, shop: FakeBigCommerce) -> None:
+        small(shop)
+        async with connected(shop) as connector:
+            await refund(connector, line_items=[back(1, 2, "20"), back(2, 3, "13.2")], shipping_amount=Decimal("5.5"))
+            _, made = await refund(connector, TWO)
+            assert connector.bears(await raw_order(connector), TWO) is True
+        assert made.amount == Decimal("2")
+        (item,) = sent(shop, "refunds")[1]["items"]
+        assert (item["item_type"], item["item_id"], item["amount"]) == ("ORDER", ORDER, 2)
+
+    async def test_a_full_refund_is_full_whatever_was_kept_before(self, shop: FakeBigCommerce) -> None:
+        small(shop)
+        async with connected(shop) as connector:
+            await refund(connector, line_items=[back(1, 1, "7.25")])
+            _, made = await refund(connector, TWO)
+        assert made.amount == Decimal("33.45")
+        assert [each.quantity for each in made.line_items] == [1, 3]
+
     async def test_money_goes_back_the_way_it_came(self, shop: FakeBigCommerce) -> None:
         small(shop)
         shop.refund_methods = lambda amount: [

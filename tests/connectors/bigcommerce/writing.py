@@ -217,6 +217,8 @@ def _price(shop: "FakeBigCommerce", id: int, item: Row) -> tuple[Decimal, Decima
             return Decimal(line["wrapping_cost_ex_tax"]) * share, Decimal(line.get("wrapping_cost_tax", "0")) * share
         tax = Decimal(line["total_tax"]) * share
         return Decimal(line["discounted_total_inc_tax"]) * share - tax, tax
+    if kind == "ORDER":
+        return Decimal(str(item["amount"])), Decimal(0)
     without_tax, with_tax = _cost(shop.orders[id], kind, number)
     inclusive = shop.orders[id]["is_tax_inclusive_pricing"]
     most = with_tax if inclusive else without_tax

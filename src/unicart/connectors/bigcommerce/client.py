@@ -359,6 +359,9 @@ class BigCommerceConnector(Connector):
         actions = f"/v3/orders/{record.id}/payment_actions"
         parts = writes.refund_parts(record, refund, reference)
         quote = await self._quote(actions, parts)
+        if refund.is_full and (rest := writes.rest(record, quote)):
+            parts += rest
+            quote = await self._quote(actions, parts)
         total = await self._refund_total(actions, parts, quote)
         method = writes.method(record, quote, refund.specific.get("provider_id"))
         reply = await self._write("POST", f"{actions}/refunds", writes.refund(parts, quote, total, method))

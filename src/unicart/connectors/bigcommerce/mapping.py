@@ -189,6 +189,12 @@ def is_declined(source: payloads.Refund) -> bool:
     return bool(source.payments) and all(payment.is_declined for payment in source.payments)
 
 
+def paid_back(source: payloads.Refund) -> Decimal:
+    """The amount of a refund, without what the payment providers declined."""
+    declined = [payment.amount for payment in source.payments if payment.is_declined]
+    return _amount(source.total_amount) - _total(*declined) if declined else source.total_amount
+
+
 def parse_rfc2822(text: str) -> datetime:
     """A date of V2, which documents that its dates are in UTC.
 
@@ -350,12 +356,11 @@ def _refund(source: payloads.Refund, lines: dict[int, payloads.Line]) -> Refund 
     """A refund without what the payment provider declined; null if that is all of it."""
     if is_declined(source):
         return None
-    declined = [payment.amount for payment in source.payments if payment.is_declined]
     said = next((text for each in source.items if (text := MARK.sub("", each.reason or ""))), None)
     goods = [each for each in source.items if each.item_type == "PRODUCT" and each.item_id in lines]
     return Refund(
         refund_id=str(source.id),
-        amount=_amount(source.total_amount) - _total(*declined) if declined else source.total_amount,
+        amount=paid_back(source),
         created_date=_iso(source.created, "refunds.created"),
         reason=source.reason or said,
         note=said if source.reason else None,

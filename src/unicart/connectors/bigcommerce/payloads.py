@@ -218,6 +218,7 @@ class Quote(msgspec.Struct):
 
     total_refund_amount: Decimal
     total_refund_tax_amount: Decimal = Decimal(0)
+    adjustment: Decimal = Decimal(0)
     refund_methods: list[list[PaymentOption]] = []
 
 

@@ -32,7 +32,7 @@ PROVIDERS = frozenset(
 )
 """The carriers that BigCommerce knows by itself, as `shipping_provider`."""
 
-CARRIER_NAMES = {name: name for name in PROVIDERS} | {"australiapost": "auspost", "stamps.com": "endicia"}
+CARRIER_NAMES = {name: name for name in PROVIDERS} | {"australiapost": "auspost"}
 
 NOT_THE_GATEWAY = frozenset({"storecredit", "custom"})
 """Ways to pay back that BigCommerce offers whatever the order was paid with."""
@@ -126,6 +126,14 @@ def refund_parts(record: payloads.RawOrder, refund: NewRefund, reference: str) -
     return parts
 
 
+def rest(record: payloads.RawOrder, quote: payloads.Quote) -> list[Part]:
+    """What a full refund lacks beside what is quoted; nothing, if BigCommerce has cut the quote down to what is left."""
+    parts = _Left(record).rest(quote.total_refund_amount) if quote.adjustment >= 0 else []
+    for item in items(parts):
+        item["reason"] = ""
+    return parts
+
+
 def items(parts: Iterable[Part]) -> list[dict[str, Any]]:
     """The items of all ``parts``."""
     return [item for part in parts for item in part.items]
@@ -186,7 +194,7 @@ def method(record: payloads.RawOrder, quote: payloads.Quote, provider: str | Non
     best = next((each for each in fitting if not _unpaid(each)), fitting[0])
     if unpaid := _unpaid(best):
         raise _refused(
-            f"{unpaid.provider_description or unpaid.provider_id} cannot pay this back by itself: {unpaid.offline_reason} "
+            f"{unpaid.provider_description or unpaid.provider_id} cannot pay this back by itself: {unpaid.offline_reason or ''} "
             f"To record it as paid back by other means, send its name as provider_id. BigCommerce offers: {', '.join(offered)}."
         )
     return best
@@ -216,7 +224,9 @@ class _Left:
         self._with_tax = record.order.is_tax_inclusive_pricing
         self._units: dict[tuple[str, int], int] = {}
         self._amounts: dict[tuple[str, int], Decimal] = {}
-        for item in (item for each in record.refunds if not mapping.is_declined(each) for item in each.items):
+        refunds = [each for each in record.refunds if not mapping.is_declined(each)]
+        self._paid_back = sum(map(mapping.paid_back, refunds), ZERO)
+        for item in (item for each in refunds for item in each.items):
             key = item.item_type, item.item_id
             line = self._lines.get(item.item_id)
             known = item.quantity if item.quantity is not None else (line.quantity if line else 0)
@@ -233,7 +243,13 @@ class _Left:
         ]
         costs = [Part([_priced(kind, id, due)]) for kind, id, due, _ in self._open_costs()]
         wrapped = self._wrapped()
-        return [*goods, *([Part(wrapped)] if wrapped else []), *fees, *costs]
+        parts = [*goods, *([Part(wrapped)] if wrapped else []), *fees, *costs]
+        return parts or self.rest(ZERO)
+
+    def rest(self, covered: Decimal) -> list[Part]:
+        """What of the order's total is neither paid back nor ``covered``, as where less was paid back for a line than it cost."""
+        due = _cents(self._order.total_inc_tax - self._paid_back - covered)
+        return [Part([_priced("ORDER", self._order.id, due)])] if due > 0 else []
 
     def lines(self, asked: Sequence[LineRefund]) -> Iterator[Part]:
         """The parts for lines that are named."""
