@@ -11,6 +11,7 @@ from unicart.api import (
     integrations,
     operations,
     records,
+    sandbox,
     schedules,
     sync_jobs,
     webhooks,
@@ -36,13 +37,15 @@ def create_app(database: Database, vault: Vault, settings: Settings) -> ASGIApp:
         rate_limiter=RateLimiter(settings.read_rate, settings.write_rate),
         page_tokens=PageTokens(vault.signing_key),
     )
+    writer = Writer(database, vault)
     routes: list[BaseRoute] = [
-        *writes.routes(services, Writer(database, vault)),
+        *writes.routes(services, writer),
+        *sandbox.routes(services, vault, writer),
         *records.routes(services),
         *schedules.routes(services),
         *sync_jobs.routes(services),
         *connections.routes(services),
-        *integrations.routes(services),
+        *integrations.routes(services, vault),
         *events.routes(services),
         *webhooks.routes(services, vault, private_network=settings.webhook_private_network),
         *inbound.routes(database, vault),

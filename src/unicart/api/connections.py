@@ -115,6 +115,7 @@ class ConnectionRoutes:
 def _connection(connection: Connection, status: Status, now: int) -> ConnectionObject:
     facts = _facts(connection.integration_name)
     functions = list(facts.functions) if facts else []
+    actions = available_actions(connection)
     ends = [each.finished for each in status.checkpoints.values() if each.finished is not None]
     return ConnectionObject(
         connection_id=connection.id,
@@ -127,13 +128,20 @@ def _connection(connection: Connection, status: Status, now: int) -> ConnectionO
         latest_sync=_date(max(ends, default=None)),
         sync_schedules=[_schedule(each, status, now) for each in status.schedules],
         errors=[_error(each) for each in status.errors],
-        available_actions=functions,
-        available_endpoints=functions,
+        available_actions=actions,
+        available_endpoints=actions,
         webhooks_disabled=False,
         historical_sync_completed={function.value: _first_completed(status, function) for function in functions},
         me=ConnectedAccount(account_name=connection.account_name),
         history_days=connection.history_days,
     )
+
+
+def available_actions(connection: Connection) -> list[str]:
+    """What can be done with a connection: all that its connector can, but what is disabled."""
+    facts = _facts(connection.integration_name)
+    known = (*facts.functions, *facts.write_functions) if facts else ()
+    return [name.value for name in known if name.value not in connection.disabled]
 
 
 def _facts(integration_name: str) -> Facts | None:

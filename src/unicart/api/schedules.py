@@ -1,11 +1,12 @@
 """The routes that pause, resume and force the scheduled syncs of a connection."""
 
 import time
+from collections.abc import Sequence
 
 from starlette.requests import Request
 from starlette.routing import Route
 
-from unicart.api.body import read_fields, read_object
+from unicart.api.body import Fields, read_fields, read_object
 from unicart.api.records import Services
 from unicart.api.reply import Endpoint, Reply
 from unicart.connectors.registry import connector
@@ -13,7 +14,8 @@ from unicart.contract.common import encode
 from unicart.contract.connections import ConnectionUpdated, SyncStarted
 from unicart.contract.errors import InvalidRequest, NotFound, NotImplementedHere
 from unicart.contract.resources import Function
-from unicart.store import schedules
+from unicart.contract.writes import WriteFunction
+from unicart.store import schedules, tenants
 from unicart.store.tenants import Connection
 
 
@@ -23,6 +25,7 @@ def routes(services: Services) -> list[Route]:
     return [
         Route("/connections/sync", Endpoint(family.sync), methods=["POST"]),
         Route("/schedules/toggle-all", Endpoint(family.toggle_all), methods=["PATCH"]),
+        Route("/schedules/disabled-functions", Endpoint(family.disable), methods=["PATCH"]),
         Route("/schedules/{function}/toggle", Endpoint(family.toggle), methods=["PATCH"]),
     ]
 
@@ -63,6 +66,16 @@ class ScheduleRoutes:
         await self._pause(connection, tuple(Function), paused)
         return Reply(encode(ConnectionUpdated(id=connection.id)))
 
+    async def disable(self, request: Request) -> Reply:
+        """Disable functions of the connection, and enable all others."""
+        request.scope["unicart.route"] = "/schedules/disabled-functions"
+        connection = (await self._services.caller(request.scope, write=True)).connection
+        facts = connector(connection.integration_name).facts
+        known = [name.value for name in (*facts.functions, *facts.write_functions)]
+        names = _read_disabled(await read_object(request), known)
+        await tenants.disable_functions(self._services.database, connection, names)
+        return Reply(encode(ConnectionUpdated(id=connection.id)))
+
     async def _pause(self, connection: Connection, functions: tuple[Function, ...], paused: bool) -> list[str]:
         return await schedules.pause(
             self._services.database, connection.key, functions, paused=paused, now=int(time.time())
@@ -82,6 +95,33 @@ def _read_functions(value: object, known: tuple[Function, ...]) -> list[Function
     if not isinstance(value, list) or not all(isinstance(each, str) and each in known for each in value):
         raise ValueError(f"must be a list of functions of this connection: {', '.join(known)}")
     return [Function(each) for each in value]
+
+
+DEPENDS = {
+    WriteFunction.CREATE_SHIPMENT: Function.GET_ORDERS,
+    WriteFunction.REFUND_ORDER: Function.GET_ORDERS,
+    WriteFunction.ADJUST_INVENTORY: Function.GET_PRODUCTS,
+    WriteFunction.BATCH_ADJUST_INVENTORY: Function.GET_PRODUCTS,
+}
+"""What a write reads back with."""
+
+
+def _read_disabled(fields: Fields, known: Sequence[str]) -> list[str]:
+    """The functions to disable; none for null, which drops what was said before.
+
+    Raises:
+        InvalidRequest: one is unknown, or one that stays enabled depends on one that does not.
+    """
+    if set(fields) != {"disabled_functions"}:
+        raise InvalidRequest("json", {"disabled_functions": ["is required, and nothing else"]})
+    names = fields["disabled_functions"] or []
+    if not isinstance(names, list) or not all(isinstance(name, str) and name in known for name in names):
+        raise InvalidRequest("json", {"disabled_functions": [f"must be null or a list of: {', '.join(known)}"]})
+    for write, needed in DEPENDS.items():
+        if needed in names and write in known and write not in names:
+            problem = f"{write.value} depends on {needed.value}. Disable both, or none"
+            raise InvalidRequest("json", {"disabled_functions": [problem]})
+    return [name for name in known if name in names]
 
 
 async def _read_paused(request: Request) -> bool:

@@ -86,7 +86,8 @@ def _reply(job: Job, connection: Connection) -> Reply:
 
 
 def _read_function(value: object, connection: Connection) -> Function:
-    known = connector(connection.integration_name).facts.functions
+    facts = connector(connection.integration_name).facts
+    known = [function for function in facts.functions if function.value not in connection.disabled]
     if not isinstance(value, str) or value not in known:
         asked = f"{connection.integration_name} {str(value)[:40]}"
         raise ValueError(f"On-demand sync is not enabled for {asked}. Use one of: {', '.join(known)}")

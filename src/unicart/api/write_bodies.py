@@ -1,6 +1,6 @@
 """Bodies of writes, read as a connector declares them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -215,26 +215,3 @@ def _nulls(value: object, path: str) -> Iterator[str]:
             yield from _nulls(each, f"{path}.{number}" if path else str(number))
     elif is_null(value):
         yield path
-
-
-def required(fields: Sequence[Field], path: str = "") -> list[str]:
-    """The paths of the fields that a body must have."""
-    return [each for field in fields if field.required for each in paths(field, path, only_required=True)]
-
-
-def optional(fields: Sequence[Field], path: str = "") -> list[str]:
-    """The paths of the fields that a body may have, those inside required lists included."""
-    found = []
-    for field in fields:
-        if not field.required:
-            found += paths(field, path)
-        else:
-            found += optional(field.fields, f"{path}{field.name}.")
-    return found
-
-
-def paths(field: Field, path: str = "", *, only_required: bool = False) -> list[str]:
-    """The path of a field and of those inside it."""
-    name = f"{path}{field.name}"
-    inside = [each for each in field.fields if each.required or not only_required]
-    return [name, *(below for each in inside for below in paths(each, f"{name}.", only_required=only_required))]

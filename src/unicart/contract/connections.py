@@ -112,12 +112,24 @@ class ConnectionObject(msgspec.Struct, frozen=True, kw_only=True):
     latest_sync: str | None
     sync_schedules: list[SyncSchedule]
     errors: list[ConnectionProblem]
-    available_actions: list[Function]
-    available_endpoints: list[Function]
+    available_actions: list[str]
+    available_endpoints: list[str]
     webhooks_disabled: bool
     historical_sync_completed: dict[str, bool]
     me: ConnectedAccount
     history_days: int | None
+
+
+class NewSandbox(msgspec.Struct, frozen=True, kw_only=True):
+    """A sandbox shop that is ready. Its ``access_token`` is new each time; an earlier one stops working."""
+
+    access_token: str
+    connection_id: str
+    integration_name: str
+    customer_id: str | None
+    available_actions: list[str]
+    available_endpoints: list[str]
+    me: ConnectedAccount
 
 
 class SyncStarted(msgspec.Struct, frozen=True, kw_only=True):

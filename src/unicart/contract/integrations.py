@@ -5,6 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 from unicart.contract.resources import Function
+from unicart.contract.writes import WriteOperation
 
 
 class CredentialField(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,8 +36,7 @@ class ListOperation(msgspec.Struct, frozen=True, kw_only=True):
 class IntegrationInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A connector that is installed.
 
-    ``logo_url`` is empty: there are no logos. ``write_operations`` is empty: nothing is written to platforms yet.
-    ``credentials`` is the form that connects an account. ``webhooks``: the platform tells of changes by itself.
+    ``logo_url`` is empty: there are no logos. ``credentials`` is the form that connects an account. ``webhooks``: the platform tells of changes by itself.
     """
 
     integration_name: str
@@ -44,8 +44,8 @@ class IntegrationInfo(msgspec.Struct, frozen=True, kw_only=True):
     install_method: Literal["input", "oauth"]
     description: str
     logo_url: str
-    write_operations: list[dict[str, Any]]
+    write_operations: list[WriteOperation]
     list_operations: list[ListOperation]
-    available_actions: list[Function]
+    available_actions: list[str]
     credentials: list[CredentialField]
     webhooks: bool

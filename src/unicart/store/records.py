@@ -310,6 +310,13 @@ async def date_range(database: Database, connection_key: int, resource: Resource
     return (found[0], found[1]) if found else None
 
 
+async def ids(database: Database, connection_key: int, resource: Resource, limit: int) -> list[str]:
+    """The first ``limit`` ids of a connection's records, in their order."""
+    c = RECORDS[resource.name].c
+    query = select(c.id).where(c.connection_key == connection_key).order_by(c.id).limit(limit)
+    return [row[0] for row in await database.execute(query)]
+
+
 async def warehouse_customers(database: Database, connection_key: int) -> list[str]:
     """The ids of the warehouse customers that the connection's orders belong to."""
     c = orders.c

@@ -15,7 +15,7 @@ from unicart.store import events
 from unicart.store.database import Database, Transaction
 from unicart.store.rows import read
 from unicart.store.secrets import Vault, hash_secret, new_secret
-from unicart.store.tables import api_keys, connections, organizations
+from unicart.store.tables import api_keys, connections, metadata, organizations, schedules
 
 
 class Duplicate(Exception):
@@ -283,6 +283,14 @@ async def new_token(database: Database, connection: Connection) -> str:
             connections.update().where(_c.connection_key == connection.key).values(token_hash=hash_secret(token))
         )
     return token
+
+
+async def empty_connection(database: Database, connection: Connection) -> None:
+    """Forget everything of a connection but itself and its schedules, as if it were new. Nothing is told."""
+    async with database.write() as transaction:
+        for table in metadata.sorted_tables:
+            if "connection_key" in table.c and table not in (connections, schedules):
+                await transaction.execute(delete(table).where(table.c.connection_key == connection.key))
 
 
 async def remove_connection(database: Database, connection: Connection, *, announced: bool = False) -> None:

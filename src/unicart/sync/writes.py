@@ -308,6 +308,13 @@ class Writer:
             await attempt.leave()
             raise
 
+    async def take(self, connection: Connection, platform: Connector, function: Function, id: str) -> bytes:
+        """Store and announce a record as the platform holds it now, and return its document."""
+        page = map_page(connection, platform, function, keyed(await platform.fetch(function, [id])))
+        async with self._database.write() as transaction:
+            await save_page(transaction, connection, function, page, int(self._clock()), announced=True)
+            return await _document(transaction, connection, function, id)
+
     async def passthrough(self, connection: Connection, asked: Passthrough) -> Passed:
         """Send a request as it is; nothing of it is stored.
 
@@ -321,7 +328,7 @@ class Writer:
                     asked.method, asked.path, params=asked.params, json=asked.data, headers=asked.headers
                 )
             except ConnectorError as error:
-                raise _shown(error) from error
+                raise integration_error(error) from error
         return Passed(status=reply.status, headers=dict(reply.headers.items()), body=reply.body)
 
     async def write_all(
@@ -358,7 +365,7 @@ class Writer:
         self, connection: Connection, parts: Sequence[Write], attempt: Attempt, answer: Answer
     ) -> bytes:
         async with self._database.write() as transaction:
-            body = answer([await _document(transaction, connection, part) for part in parts])
+            body = answer([await _document(transaction, connection, part.function, part.record_id) for part in parts])
             await attempt.finish(transaction, body)
         return body
 
@@ -395,7 +402,7 @@ class Writer:
             held = await _read(platform, write)
         except ConnectorError as error:
             await attempt.leave()
-            raise _shown(error) from error
+            raise integration_error(error) from error
         if held is None:
             await attempt.forget()
             raise NotFound(f"{BY_FUNCTION[write.function].singular.capitalize()} not found", id=write.record_id)
@@ -445,7 +452,7 @@ class Writer:
                 # Perhaps just because the earlier request has come through after all.
                 return await self._look(platform, write, attempt, reference, error)
             await attempt.forget()
-            raise _shown(error) from error
+            raise integration_error(error) from error
         try:
             return await _read(platform, write)
         except ConnectorError as error:
@@ -464,7 +471,7 @@ class Writer:
             return held
         if isinstance(error, RequestRefused) and held is not None:
             await attempt.forget()
-            raise _shown(error) from error
+            raise integration_error(error) from error
         await attempt.leave()
         hint = "It is not known whether this was carried out. Repeat it with the same Idempotency-Key"
         hint += (
@@ -488,7 +495,7 @@ class Writer:
             if answer is None:
                 await attempt.advance(transaction)
             else:
-                body = answer([await _document(transaction, connection, write)])
+                body = answer([await _document(transaction, connection, write.function, write.record_id)])
                 await attempt.finish(transaction, body)
         return body
 
@@ -514,14 +521,14 @@ def _is_done(platform: Connector, write: Write, attempt: Attempt, held: Held, re
     return write.is_done(attempt.claim.before, held.record)
 
 
-async def _document(transaction: Transaction, connection: Connection, write: Write) -> bytes:
-    document = await records.document_of(transaction, connection.key, BY_FUNCTION[write.function], write.record_id)
+async def _document(transaction: Transaction, connection: Connection, function: Function, id: str) -> bytes:
+    document = await records.document_of(transaction, connection.key, BY_FUNCTION[function], id)
     if document is None:
         raise StoreUnavailable("The platform took the write, but its record is not in the store. Sync, and read it.")
     return document
 
 
-def _shown(error: ConnectorError) -> IntegrationError:
+def integration_error(error: ConnectorError) -> IntegrationError:
     """The platform's error as a client sees it."""
     match error:
         case RequestRefused():

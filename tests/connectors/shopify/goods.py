@@ -249,6 +249,7 @@ def variant(number: int, at: datetime, stock: Mapping[int, int] | None = None, *
             "__typename": "InventoryLevel",
             "id": f"{gid('InventoryLevel', location)}?inventory_item_id={number}",
             "updatedAt": stamp(at),
+            "isActive": True,
             "location": {"id": gid("Location", location)},
             "quantities": [{"name": "available", "quantity": quantity}, {"name": "on_hand", "quantity": 99}],
         }

@@ -24,7 +24,7 @@ from graphql import (
 
 from connectors.shopify.shop import EXCERPT, vendors_schema
 from unicart.connectors.shopify import client
-from unicart.connectors.shopify.webhooks import TOPICS
+from unicart.connectors.shopify.webhooks import SHIPPING_TOPICS, TOPICS
 
 CURRENCIES_AND_COUNTRIES = {
     "CurrencyCode": {"EUR", "USD", "JPY", "KWD"},
@@ -96,7 +96,7 @@ def _written(type: GraphQLNamedType, used: _Used) -> str:
     name = type.name
     if isinstance(type, GraphQLEnumType):
         small = CURRENCIES_AND_COUNTRIES.get(name) or (
-            set(TOPICS) if name == "WebhookSubscriptionTopic" else set(type.values)
+            {*TOPICS, *SHIPPING_TOPICS} if name == "WebhookSubscriptionTopic" else set(type.values)
         )
         return f"enum {name} {{ {' '.join(value for value in type.values if value in small)} }}"
     if isinstance(type, GraphQLInputObjectType):

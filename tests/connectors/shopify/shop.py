@@ -37,6 +37,7 @@ from graphql import (
 from connectors.kit.server import Request, _read_request, answer
 from connectors.shopify.goods import Node, gid, stamp
 from unicart.connectors.kit import Session, Throttle
+from unicart.connectors.shopify import auth
 from unicart.connectors.shopify.client import ShopifyConnector
 
 SPECIFICATION = Path(__file__).parents[4] / "shared" / "specs" / "shopify" / "admin_2026-10.introspection.json.gz"
@@ -104,6 +105,7 @@ class Shop:
     restore_rate: float = 1000.0
     tokens: list[str] = field(default_factory=lambda: [TOKEN])
     logins: int = 0
+    refresh_tokens: list[str] = field(default_factory=list)
     created: datetime = START - timedelta(days=1000)
     after_request: Callable[[], None] = lambda: None
     requests: list[Node] = field(default_factory=list)
@@ -155,7 +157,7 @@ class Shop:
             for owner in self.tables["Product"].values()
             for each in owner["variants"]
             for level in each["inventoryItem"]["inventoryLevels"]
-            if level["location"]["id"] == location
+            if level["location"]["id"] == location and (level["isActive"] or arguments.get("includeInactive"))
         ]
         return _listed(rows, {"sortKey": "ID", **arguments})
 
@@ -217,6 +219,10 @@ class Shop:
                 operation |= {"fileSize": str(len(operation["body"])), "url": f"{self.url}/bulk/{number}?sig=a%2Fb"}
 
     def subscribe(self, topic: str, uri: str) -> Node:
+        if topic.startswith("FULFILLMENT") and auth.SHIPPING_SCOPE not in auth.reading(self.scopes):
+            return {
+                "userErrors": [{"message": f"You do not have permission to create or update webhooks with {topic}"}]
+            }
         if any((each["topic"], each["uri"]) == (topic, uri) for each in self.subscriptions):
             return {"userErrors": [{"message": "Address for this topic has already been taken"}]}
         id = gid("WebhookSubscription", len(self.subscriptions) + 1)
@@ -242,6 +248,8 @@ class Shop:
             return self._root(name, arguments)
         if name == "inventoryLevels" and source["__typename"] == "Location":
             return self.levels_of(source["id"], arguments)
+        if name == "inventoryLevels":
+            return _connection([each for each in source[name] if each["isActive"]], arguments, lambda index, _: index)
         if name == "quantities":
             return [each for each in source[name] if each["name"] in arguments["names"]]
         value = source[name]
@@ -333,11 +341,22 @@ class Shop:
     def _log_in(self, form: Node) -> bytes:
         self.logins += 1
         right = {"grant_type": "client_credentials", "client_id": CLIENT_ID, "client_secret": SECRET}
+        if form.get("refresh_token") in self.refresh_tokens:
+            return self._renew(form, right)
         if form != right:
             return answer(400, b'{"error":"invalid_request","error_description":"The client is unknown."}')
         self.tokens.append(f"shpca_{self.logins}")
         granted = {"access_token": self.tokens[-1], "scope": ",".join(self.scopes), "expires_in": 86399}
         return answer(200, json.dumps(granted).encode())
+
+    def _renew(self, form: Node, right: Node) -> bytes:
+        """New tokens for a refresh token; of these, the last two are good."""
+        assert form == right | {"grant_type": "refresh_token", "refresh_token": form["refresh_token"]}
+        self.tokens = [f"shpat_{self.logins}"]
+        self.refresh_tokens = [form["refresh_token"], f"shprt_{self.logins}"]
+        made = {"access_token": self.tokens[0], "expires_in": 3600, "scope": ",".join(self.scopes)}
+        more = {"refresh_token": self.refresh_tokens[1], "refresh_token_expires_in": 7776000}
+        return answer(200, json.dumps(made | more).encode())
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection, one request."""
@@ -368,18 +387,23 @@ def _flatten(node: Node, parent: str | None, lines: list[bytes]) -> None:
 def _found(rows: list[Node], search: str | None) -> list[Node]:
     terms = TERM.findall(search or "")
     assert TERM.sub("", search or "").strip() == "", f"no search that Shopify documents: {search}"
-    compare: dict[str, Callable[[str, str], bool]] = {
+    compare: dict[str, Callable[[datetime, datetime], bool]] = {
         ">=": lambda value, bound: value >= bound,
         "<=": lambda value, bound: value <= bound,
         "<": lambda value, bound: value < bound,
         ">": lambda value, bound: value > bound,
     }
-    return [row for row in rows if all(compare[sign](_indexed(row, DATES[name]), bound) for name, sign, bound in terms)]
+
+    def holds(row: Node, name: str, sign: str, bound: str) -> bool:
+        return compare[sign](_indexed(row, DATES[name]), datetime.fromisoformat(bound))
+
+    return [row for row in rows if all(holds(row, *term) for term in terms)]
 
 
-def _indexed(row: Node, date: str) -> Any:
-    """The date by which a record is found, which may lag behind its own."""
-    return row.get("indexedAt", row[date]) if date == "updatedAt" else row[date]
+def _indexed(row: Node, date: str) -> datetime:
+    """The date by which a record is found, which may lag behind its own, or have a fraction that is not shown."""
+    kept = "indexedAt" if date == "updatedAt" else "storedAt"
+    return datetime.fromisoformat(row[kept if kept in row else date])
 
 
 def _listed(rows: list[Node], arguments: Node) -> Node:
@@ -388,7 +412,7 @@ def _listed(rows: list[Node], arguments: Node) -> Node:
 
     def key(_: int, row: Node) -> Any:
         digits = int(re.findall(r"\d+", row["id"])[-1])
-        return [_indexed(row, date) if date else "", digits]
+        return [_indexed(row, date).isoformat() if date else "", digits]
 
     found = _found(rows, arguments.get("query"))
     found.sort(key=lambda row: key(0, row), reverse=bool(arguments.get("reverse")))
@@ -444,7 +468,7 @@ async def connected(shop: Shop, slowest: float = 30.0, **credentials: str) -> As
     with served(shop) as url:
         given = {"shop": url, **(credentials or {"access_token": TOKEN})}
         base = ShopifyConnector.base_url(given)
-        secrets = tuple(given.get(name, "") for name in ("access_token", "api_secret"))
+        secrets = tuple(given.get(name, "") for name in ("access_token", "api_secret", "refresh_token"))
         session = Session(base, private_network=True, timeout=slowest, patience=10.0, secrets=secrets)
         session.throttle = Throttle(rate=1e6)
         try:

@@ -3,7 +3,8 @@
 import asyncio
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -37,10 +38,11 @@ from unicart.connectors.kit import (
     RateLimitedByPlatform,
     RawPage,
     RequestRefused,
+    write_cursor,
 )
 from unicart.connectors.shopify import auth, client
 from unicart.connectors.shopify.client import ShopifyConnector
-from unicart.connectors.shopify.webhooks import TOPICS
+from unicart.connectors.shopify.webhooks import SHIPPING_TOPICS, TOPICS
 from unicart.contract.orders import Order, unreconciled
 from unicart.contract.products import Product
 from unicart.contract.resources import Function
@@ -141,6 +143,76 @@ async def test_an_app_with_a_wrong_secret_is_rejected() -> None:
     assert "wrong" not in caught.value.message + caught.value.detail
 
 
+class Stored:
+    """Credentials as another process may find and change them."""
+
+    def __init__(self, **credentials: str) -> None:
+        self.credentials = {"shop": "", "client_id": CLIENT_ID, "api_secret": SECRET, **credentials}
+
+    async def read(self) -> dict[str, str]:
+        return self.credentials
+
+    async def write(self, changed: Mapping[str, str]) -> None:
+        self.credentials |= changed
+
+
+@asynccontextmanager
+async def with_refresh_token(shop: Shop, stored: Stored) -> AsyncIterator[ShopifyConnector]:
+    """A connector whose access token is over."""
+    app = {"client_id": CLIENT_ID, "api_secret": SECRET}
+    async with connected(shop, 30.0, **app, access_token="over", refresh_token="shprt_0") as connector:
+        stored.credentials["shop"] = connector.credentials["shop"]
+        connector.credential_store = stored
+        yield connector
+
+
+async def test_a_token_that_expired_is_renewed_and_kept() -> None:
+    shop = Shop(tokens=[], refresh_tokens=["shprt_0"])
+    stored = Stored(access_token="over", refresh_token="shprt_0")
+    async with with_refresh_token(shop, stored) as connector:
+        await asyncio.gather(*(connector.fetch(ORDERS, ["1"]) for _ in range(4)))
+        assert (stored.credentials["access_token"], stored.credentials["refresh_token"]) == ("shpat_1", "shprt_1")
+        shop.tokens.clear()
+        await connector.check()
+    assert (stored.credentials["access_token"], stored.credentials["refresh_token"]) == ("shpat_2", "shprt_2")
+    assert shop.logins == 2
+
+
+async def test_a_token_that_another_process_renewed_is_used() -> None:
+    shop = Shop(tokens=["shpat_5"], refresh_tokens=["shprt_5"])
+    async with with_refresh_token(shop, Stored(access_token="shpat_5", refresh_token="shprt_5")) as connector:
+        await connector.check()
+    assert shop.logins == 0
+
+
+async def test_a_refresh_token_that_another_process_uses_meanwhile_is_no_failure() -> None:
+    shop = Shop(tokens=["shpat_5"], refresh_tokens=["shprt_5"])
+    stored = Stored(access_token="over", refresh_token="shprt_0")
+
+    def renew() -> None:
+        if shop.logins:
+            stored.credentials |= {"access_token": "shpat_5", "refresh_token": "shprt_5"}
+
+    shop.after_request = renew
+    async with with_refresh_token(shop, stored) as connector:
+        await connector.check()
+    assert shop.logins == 1
+
+
+async def test_a_refresh_token_that_is_over_is_told_and_not_shown() -> None:
+    shop = Shop(tokens=[])
+    async with with_refresh_token(shop, Stored(access_token="over", refresh_token="shprt_0")) as connector:
+        with pytest.raises(CredentialsRejected, match="refresh token") as caught:
+            await connector.check()
+    assert "shprt_0" not in caught.value.message + caught.value.detail
+
+
+async def test_a_refresh_token_is_nothing_without_the_app() -> None:
+    async with connected(Shop(), access_token=TOKEN, refresh_token="shprt_0") as connector:
+        with pytest.raises(CredentialsRejected, match="client id"):
+            await connector.check()
+
+
 @pytest.mark.parametrize("missing", [scope for scope in SCOPES if scope != auth.ALL_ORDERS])
 async def test_a_missing_scope_is_named(missing: str) -> None:
     scopes = tuple(scope for scope in SCOPES if scope != missing)
@@ -212,6 +284,17 @@ async def test_orders_that_share_a_second_come_once_each() -> None:
     assert sorted(ids(found)) == sorted(ids(window)) == list(range(1, 61))
 
 
+async def test_orders_of_one_second_come_whatever_their_fractions_that_are_not_shown() -> None:
+    shop = Shop()
+    for number in range(1, 31):
+        made = shop.put(order(number, START - days(1)))
+        made["storedAt"] = (START - days(1) + timedelta(milliseconds=number)).isoformat()
+    async with connected(shop) as connector:
+        assert sorted(ids(await pages(connector))) == list(range(1, 31))
+        window = await pages(connector, since=START - days(1), until=START - days(1))
+    assert sorted(ids(window)) == list(range(1, 31))
+
+
 # Increments.
 
 
@@ -258,6 +341,30 @@ async def test_more_changes_in_one_second_than_a_page_holds() -> None:
             assert ids(rest) == ids(found[number + 1 :])
 
 
+@pytest.mark.parametrize("function", [ORDERS, PRODUCTS])
+async def test_a_run_that_goes_on_much_later_leaves_nothing_behind_its_place(function: Function) -> None:
+    """It was interrupted within the second in which records changed; another one changed in that second afterwards."""
+    shop = shop_of(40)
+    for number in range(1, 41):
+        shop.put(product(number, START - days(1) + timedelta(minutes=number)))
+    of = "Order" if function is ORDERS else "Product"
+    kept = shop.tables[of]
+    async with connected(shop) as connector:
+        cursor = (await pages(connector, function))[-1].cursor
+        moment = shop.tick(3600)
+        for number in range(20, 35):
+            touched(kept[gid(of, number)], moment)
+        run = connector.pull(function, Pull(cursor=cursor, overlap=timedelta(seconds=5)))
+        first = await anext(run)
+        await run.aclose()  # type: ignore[attr-defined]
+        touched(kept[gid(of, 5)], moment)
+        touched(kept[gid(of, 40)], shop.tick(3600))
+        rest = await pages(connector, function, cursor=first.cursor, interrupted=True)
+        found = await pages(connector, function, cursor=rest[-1].cursor)
+    assert {34, 40} <= set(ids(rest))
+    assert 5 in ids(found)
+
+
 async def test_an_order_that_changes_while_it_is_listed_does_not_carry_the_walk_away() -> None:
     """Shopify finds records by an index, which lags behind: the last one of a page may show a date of right now."""
     shop = shop_of(40)
@@ -301,10 +408,25 @@ async def test_a_change_of_a_fulfilment_order_brings_the_order() -> None:
         assert sorted(ids(found)) == [3, 4]
         assert records(found)["3"]["fulfillmentOrders"][0]["status"] == "ON_HOLD"
         shop.tick(3600)
-        # Within the overlap, the order itself comes again; the fulfilment orders are known by now.
+        # Within the overlap, the order itself comes again, and the other one once more.
+        found = await pages(connector, cursor=found[-1].cursor)
+        assert sorted(ids(found)) == [3, 4]
         shop.requests.clear()
         assert ids(await pages(connector, cursor=found[-1].cursor)) == [4]
         assert len(shop.requests) == 2
+
+
+async def test_a_fulfilment_order_that_changes_twice_in_the_second_of_a_run_is_not_taken_for_known() -> None:
+    shop = shop_of(20)
+    async with connected(shop) as connector:
+        cursor = (await pages(connector))[-1].cursor
+        changing = orders(shop)[3]["fulfillmentOrders"][0]
+        changing |= {"status": "ON_HOLD", "updatedAt": stamp(shop.tick(3600))}
+        found = await pages(connector, cursor=cursor)
+        changing["status"] = "OPEN"
+        shop.tick(600)
+        again = await pages(connector, cursor=found[-1].cursor)
+    assert records(again)["3"]["fulfillmentOrders"][0]["status"] == "OPEN"
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -466,6 +588,18 @@ async def test_a_bulk_operation_that_is_over_is_run_anew(monkeypatch: pytest.Mon
         assert sorted(ids(again)) == list(range(1, 13))
 
 
+async def test_a_result_of_unknown_length_is_not_taken_for_an_empty_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    await bulk(monkeypatch)
+    shop = shop_of(12)
+    async with connected(shop) as connector:
+        await anext(connector.pull(ORDERS, Pull()))
+        ((id, operation),) = shop.operations.items()
+        shop.operations[id] = operation | {"status": "COMPLETED", "url": f"{shop.url}/bulk/1", "fileSize": None}
+        cursor = client.OrdersCursor(phase="bulk", bulk=client.Bulk(id), reached=START, groups=START)
+        with pytest.raises(BadAnswer, match="how large"):
+            await pages(connector, cursor=write_cursor(cursor), interrupted=True)
+
+
 # Orders that are hidden.
 
 
@@ -475,42 +609,63 @@ def without_old_orders(shop: Shop) -> Shop:
 
 
 @pytest.mark.parametrize("since", [None, START - days(62)])
-async def test_orders_that_the_app_may_not_see_are_not_passed_over_in_silence(since: Any) -> None:
+async def test_orders_that_the_app_may_not_see_are_noticed_in_every_run(since: Any) -> None:
     shop = without_old_orders(shop_of(40, days(3)))
     async with connected(shop) as connector:
-        found: list[RawPage] = []
-        with pytest.raises(PermissionMissing, match="read_all_orders") as caught:
-            await until_it_fails(connector, found, since=since)
-        assert not caught.value.blocking
+        found = await pages(connector, since=since)
         assert ids(found) == list(range(40, 20, -1))
-        # The run that goes on from there ends, and the next one finds changes.
-        found = await pages(connector, cursor=found[-1].cursor, interrupted=True)
-        assert ids(found) == []
+        assert all("read_all_orders" in (page.notice or "") for page in found)
         touched(orders(shop)[30], shop.tick(3600))
-        assert ids(await pages(connector, cursor=found[-1].cursor)) == [30]
+    async with connected(shop) as connector:
+        shop.requests.clear()
+        found = await pages(connector, cursor=found[-1].cursor)
+        assert ids(found) == [30]
+        assert all(page.notice for page in found)
+        assert len(shop.requests) == 2
+        shop.scopes = SCOPES
+        found = await pages(connector, cursor=found[-1].cursor)
+        assert [page.notice for page in found] == [None] * len(found)
 
 
-async def test_a_window_that_all_can_be_seen_of_is_no_error() -> None:
+async def test_orders_that_grow_too_old_to_be_seen_are_noticed_then() -> None:
+    shop = without_old_orders(shop_of(5))
+    async with connected(shop) as connector:
+        found = await pages(connector, since=START - days(30))
+        assert found[-1].notice is None
+        shop.tick(days(40).total_seconds())
+        assert (await pages(connector, cursor=found[-1].cursor))[-1].notice
+
+
+async def test_a_history_that_all_can_be_seen_of_is_not_noticed() -> None:
     young = without_old_orders(shop_of(5))
     young.created = START - days(30)
     async with connected(young) as connector:
-        assert len(ids(await pages(connector))) == 5
+        found = await pages(connector)
+        assert (len(ids(found)), found[-1].notice) == (5, None)
     old = without_old_orders(shop_of(5))
     async with connected(old) as connector:
-        assert len(ids(await pages(connector, since=START - days(60)))) == 5
+        found = await pages(connector, since=START - days(60))
+        assert (len(ids(found)), found[-1].notice) == (5, None)
+
+
+async def test_a_window_of_hidden_orders_is_not_said_to_be_complete() -> None:
+    shop = without_old_orders(shop_of(40, days(3)))
+    async with connected(shop) as connector:
+        assert len(ids(await pages(connector, since=START - days(50), until=START))) == 17
+        with pytest.raises(PermissionMissing, match="read_all_orders"):
+            await pages(connector, since=START - days(90), until=START)
 
 
 async def test_a_hidden_order_is_not_taken_for_a_deleted_one() -> None:
     shop = without_old_orders(shop_of(40, days(3)))
-    del shop.tables["Order"][gid("Order", 35)]
     async with connected(shop) as connector:
-        assert await connector.fetch(ORDERS, ["35"]) == []
-        with pytest.raises(PermissionMissing, match="deleted"):
-            await connector.fetch(ORDERS, ["38", "2"])
-        shop.scopes = SCOPES
-        del shop.tables["Order"][gid("Order", 2)]
+        found = await connector.fetch(ORDERS, ["38", "2", "9" * 5000])
+        assert [json.loads(raw)["id"] for raw in found] == ["38"]
+        assert await connector.oldest_visible(ORDERS) == START - days(59)
+        assert await connector.oldest_visible(PRODUCTS) is None
+    shop.scopes = SCOPES
     async with connected(shop) as connector:
-        assert [json.loads(raw)["id"] for raw in await connector.fetch(ORDERS, ["38", "2", "9" * 5000])] == ["38"]
+        assert await connector.oldest_visible(ORDERS) is None
 
 
 # Single records and windows.
@@ -580,6 +735,11 @@ async def test_products_come_again_when_they_or_their_parts_change() -> None:
         assert set(ids(changed)) - {12} == {3, 4, 5}
         (thing,) = variants_of(json.dumps(records(changed)["5"]).encode())
         assert thing.inventory_by_warehouse_id == {"1": 3, "2": 77}
+        shop.tick(3600)
+        touched(level, shop.now)["isActive"] = False
+        changed = await pages(connector, PRODUCTS, cursor=changed[-1].cursor)
+        (thing,) = variants_of(json.dumps(records(changed)["5"]).encode())
+        assert thing.inventory_by_warehouse_id == {"1": 3}
         shop.tick(3600)
         again = await pages(connector, PRODUCTS, cursor=changed[-1].cursor)
         shop.tick(3600)
@@ -715,6 +875,13 @@ async def test_subscribing_anew_leaves_one_subscription_for_each_topic() -> None
         await connector.unsubscribe(first)
         await connector.unsubscribe(first)
         assert {each["uri"] for each in shop.subscriptions} == {"https://unicart.example/other"}
+
+
+async def test_fulfilments_are_subscribed_to_where_the_app_may_read_them() -> None:
+    shop = Shop(scopes=(*SCOPES, "write_fulfillments"))
+    async with connected(shop, access_token=TOKEN, api_secret=SECRET) as connector:
+        await connector.subscribe(HOOKS)
+    assert {each["topic"] for each in shop.subscriptions} == {*TOPICS, *SHIPPING_TOPICS}
 
 
 async def test_without_the_client_secret_nothing_is_subscribed_to() -> None:

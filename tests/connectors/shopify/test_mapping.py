@@ -431,6 +431,13 @@ def test_products_that_are_hidden_untracked_or_kits() -> None:
     assert [each.is_kit for each in kit] == [True, True]
 
 
+@pytest.mark.parametrize(
+    ("status", "active"), [("ACTIVE", True), ("UNLISTED", True), ("DRAFT", False), ("ARCHIVED", False)]
+)
+def test_products_that_can_be_bought_are_active(status: str, active: bool) -> None:
+    assert [each.active for each in goods(products()[2] | {"status": status})] == [active, active]
+
+
 def test_a_change_of_stock_is_a_change_of_the_product() -> None:
     node = products()[0]
     level = node["variants"][0]["inventoryItem"]["inventoryLevels"][0]

@@ -13,7 +13,7 @@ import pytest
 from unicart.connectors.kit import Hint, Hook, HookRefused
 from unicart.connectors.shopify import auth
 from unicart.connectors.shopify.client import ShopifyConnector
-from unicart.connectors.shopify.webhooks import TOPICS
+from unicart.connectors.shopify.webhooks import SHIPPING_TOPICS, TOPICS
 from unicart.contract.resources import Function
 
 SECRET = "hush"
@@ -79,6 +79,7 @@ def hints(topic: str, body: Any) -> list[Hint]:
         ("orders/edited", {"order_edit": {"id": 1, "order_id": 7}}, Function.GET_ORDERS, "7"),
         ("fulfillments/create", {"id": 1, "order_id": 7}, Function.GET_ORDERS, "7"),
         ("fulfillments/update", {"id": 1, "order_id": 7}, Function.GET_ORDERS, "7"),
+        ("fulfillment_events/create", {"id": 1, "fulfillment_id": 2, "order_id": 7}, Function.GET_ORDERS, "7"),
         ("refunds/create", {"id": 1, "order_id": 7}, Function.GET_ORDERS, "7"),
         ("products/update", {"id": 8}, Function.GET_PRODUCTS, "8"),
         ("products/delete", {"id": 8}, Function.GET_PRODUCTS, "8"),
@@ -93,7 +94,7 @@ def test_webhooks_name_the_record(topic: str, body: Any, function: Function, id:
 
 def test_every_topic_that_is_subscribed_to_is_understood() -> None:
     body = {"id": 1, "order_id": 1, "inventory_item_id": 1, "order_edit": {"order_id": 1}}
-    for topic in TOPICS:
+    for topic in TOPICS + SHIPPING_TOPICS:
         kind, _, change = topic.lower().rpartition("_")
         assert len(hints(f"{kind}/{change}", body)) == 1, topic
 

@@ -197,6 +197,8 @@ class Connector(ABC):
         Where renewing makes the old ones void, a connector looks at `stored_credentials` before it renews, and once more
         when it is refused.
         """
+        secret = {field.name for field in self.facts.credentials if field.kind == "secret"}
+        self.session.hide(value for name, value in changed.items() if name in secret)
         if self.credential_store is not None:
             await self.credential_store.write(changed)
         self.credentials = {**self.credentials, **changed}

@@ -6,7 +6,8 @@ Only this module and the connectors' ``client.py`` speak HTTP.
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable, Mapping
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -37,7 +38,7 @@ log = logging.getLogger(__name__)
 MAX_BODY = 128 * 1024 * 1024
 MAX_PASSED = 10 * 1024 * 1024
 QUOTED_BODY = 300
-SHORTEST_SECRET = 12
+_LOGIN_HEADER = re.compile("auth|token|key|secret", re.IGNORECASE)
 _NOT_PASSED = frozenset({"set-cookie", "content-encoding", "content-length", "transfer-encoding", "connection"})
 EPOCH_SECONDS = 1e9
 EPOCH_MILLISECONDS = 1e12
@@ -202,6 +203,10 @@ class Session:
                 refreshed = True
                 await self._renew(self.refresh, sent)
 
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Keep these out of errors and logs too."""
+        self._secrets = tuple({*self._secrets, *(secret for secret in secrets if secret)})
+
     async def passthrough(
         self, method: str, path: str, *, params: Mapping[str, Any], json: Any, headers: Mapping[str, str]
     ) -> Reply:
@@ -219,8 +224,8 @@ class Session:
         if response.status_code == 401 and self.refresh is not None:
             await self._renew(self.refresh, sent)
             response, body = await self._pass(method, url, params, json, headers)
-        kept = {name: self._hidden(value) for name, value in response.headers.items() if name not in _NOT_PASSED}
-        return Reply(self._shown(url), response.status_code, httpx2.Headers(kept), self._hidden_bytes(body))
+        kept = {name: self._redact(value) for name, value in response.headers.items() if name not in _NOT_PASSED}
+        return Reply(self._shown(url), response.status_code, httpx2.Headers(kept), self._redact_bytes(body))
 
     async def _pass(
         self, method: str, url: str, params: Mapping[str, Any], json: Any, headers: Mapping[str, str]
@@ -233,17 +238,9 @@ class Session:
         except _Retryable as error:
             raise error.error from error.__cause__
 
-    def _hidden(self, text: str) -> str:
-        """``text`` without the credentials, and without what the session logs in with."""
-        for value in self.headers.values():
-            for part in (value, value.rpartition(" ")[2]):
-                if len(part) >= SHORTEST_SECRET:
-                    text = text.replace(part, "***")
-        return self._redact(text)
-
-    def _hidden_bytes(self, body: bytes) -> bytes:
+    def _redact_bytes(self, body: bytes) -> bytes:
         try:
-            return self._hidden(body.decode()).encode()
+            return self._redact(body.decode()).encode()
         except UnicodeDecodeError:
             return body
 
@@ -312,7 +309,7 @@ class Session:
         json: Any,
         headers: Mapping[str, str] | None,
         once: bool,
-        most: int = MAX_BODY,
+        most: int | None = None,
     ) -> tuple[httpx2.Response, bytes]:
         """What the platform answers, whatever its status."""
         self._check_url(url)
@@ -330,7 +327,7 @@ class Session:
             async with self._open().stream(
                 method, url, params=params, content=content, headers=sent_headers
             ) as response:
-                body = await self._read(response, shown, most)
+                body = await self._read(response, shown, most or MAX_BODY)
         except targets.PrivateTarget as error:
             raise RequestRefused(
                 f"{error}, which this connection may not reach. "
@@ -456,8 +453,11 @@ class Session:
         return self._redact(body[: 64 * QUOTED_BODY].decode("utf-8", "replace"))[:QUOTED_BODY]
 
     def _redact(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
+        """``text`` without the credentials, and without what the session is logged in with."""
+        logins = [value.rpartition(" ")[2] for name, value in self.headers.items() if _LOGIN_HEADER.search(name)]
+        for secret in (*self._secrets, *logins):
+            if secret:
+                text = text.replace(secret, "***")
         return text
 
 

@@ -1,9 +1,10 @@
 """What is known of the sandbox without asking it."""
 
-from unicart.connectors.kit import Credential, Facts
+from unicart.connectors.kit import Credential, Facts, Write
 from unicart.connectors.sandbox.generator import DEFAULT_ORDERS, DEFAULT_SEED, DEFAULT_UNTIL
 from unicart.contract.common import DATE_FORMAT
 from unicart.contract.resources import Function
+from unicart.contract.writes import WriteFunction
 
 FACTS = Facts(
     name="sandbox",
@@ -34,8 +35,31 @@ FACTS = Facts(
         ),
     ),
     functions=tuple(Function),
+    writes=(
+        Write(
+            function=WriteFunction.CREATE_SHIPMENT,
+            required=("tracking_number", "carrier_name"),
+            optional=(
+                "tracking_url",
+                "shipping_method_name",
+                "warehouse_id",
+                "shipped_date",
+                "line_items",
+                "shipping_groups",
+            ),
+        ),
+        Write(
+            function=WriteFunction.REFUND_ORDER,
+            optional=("reason", "note", "shipping_amount", "line_items"),
+        ),
+        Write(
+            function=WriteFunction.ADJUST_INVENTORY,
+            required=("quantity", "adjustment_type"),
+            optional=("warehouse_id", "reason"),
+        ),
+    ),
     limits="None: nothing is requested.",
-    incremental="The number of the next record; the first run yields the newest orders first. An unchanged sandbox yields nothing a second time.",
+    incremental="The number of the next record; the first run yields the newest orders first. What writes have changed follows. An unchanged sandbox yields nothing a second time.",
     documentation=(),
     install_method="none",
 )

@@ -143,9 +143,9 @@ def _shipment(parcel: payloads.Parcel, delivery: payloads.Delivery, lines: dict[
         status=SHIPMENT_STATUSES.get(parcel.state, ShipmentStatus.OTHER),
         warehouse_id=parcel.warehouse,
         shipping_method_id=delivery.code,
-        shipping_method_name=delivery.title,
-        carrier_id=delivery.carrier,
-        carrier_name=delivery.carrier_title,
+        shipping_method_name=parcel.method or delivery.title,
+        carrier_id=None if parcel.carrier else delivery.carrier,
+        carrier_name=parcel.carrier or delivery.carrier_title,
         tracking_number=parcel.tracking,
         tracking_url=parcel.tracking_url,
         shipping_groups=parcel.requests,
@@ -193,6 +193,7 @@ def _refund(refund: payloads.Refund, currency: str) -> Refund:
         amount=from_minor_units(refund.amount, currency),
         created_date=refund.paid_at,
         reason=refund.reason,
+        note=refund.note,
         line_items=[
             RefundLineItem(line_item_id=line.line, quantity=line.units, amount=from_minor_units(line.amount, currency))
             for line in refund.lines

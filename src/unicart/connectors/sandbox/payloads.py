@@ -55,8 +55,8 @@ class FulfilmentRequest(msgspec.Struct):
     parts: list[Part]
 
 
-class Parcel(msgspec.Struct):
-    """A parcel on its way."""
+class Parcel(msgspec.Struct, omit_defaults=True):
+    """A parcel on its way. One that was told has a carrier and a method of its own, and the reference it was told with."""
 
     id: str
     state: str
@@ -67,6 +67,9 @@ class Parcel(msgspec.Struct):
     packed_at: datetime
     changed_at: datetime
     parts: list[Part]
+    carrier: str | None = None
+    method: str | None = None
+    reference: str | None = None
 
 
 class RefundLine(msgspec.Struct):
@@ -77,7 +80,7 @@ class RefundLine(msgspec.Struct):
     amount: int
 
 
-class Refund(msgspec.Struct):
+class Refund(msgspec.Struct, omit_defaults=True):
     """Money paid back."""
 
     id: str
@@ -85,6 +88,8 @@ class Refund(msgspec.Struct):
     reason: str | None
     paid_at: datetime
     lines: list[RefundLine]
+    note: str | None = None
+    reference: str | None = None
 
 
 class Delivery(msgspec.Struct):
@@ -154,8 +159,8 @@ class Variant(msgspec.Struct):
     size: Size | None
 
 
-class Product(msgspec.Struct):
-    """A product with its variants."""
+class Product(msgspec.Struct, omit_defaults=True):
+    """A product with its variants. ``adjusted`` are the references of the last changes of its stock."""
 
     id: str
     sku: str | None
@@ -168,6 +173,7 @@ class Product(msgspec.Struct):
     labels: dict[str, str]
     shelves: list[str]
     variants: list[Variant]
+    adjusted: list[str] = []
 
 
 class Warehouse(msgspec.Struct):

@@ -20,7 +20,10 @@ FULFILLMENT_SCOPES = (
     "read_third_party_fulfillment_orders",
     "read_assigned_fulfillment_orders",
 )
-SCOPES = (*NEEDED_SCOPES, *FULFILLMENT_SCOPES)
+SHIPPING_SCOPE = "read_fulfillments"
+"""What webhooks about fulfilments need; without it, `orders/updated` tells of them."""
+
+SCOPES = (*NEEDED_SCOPES, *FULFILLMENT_SCOPES, SHIPPING_SCOPE)
 """What an install asks for. `ALL_ORDERS` comes on top where Shopify has approved it for the app."""
 
 _DOMAIN = re.compile(r"[a-z0-9][a-z0-9-]*\.myshopify\.com", re.IGNORECASE | re.ASCII)
@@ -50,27 +53,26 @@ def headers(credentials: Mapping[str, str]) -> dict[str, str]:
     Raises:
         CredentialsRejected: there is neither an access token nor a client id with its secret.
     """
+    if credentials.get("refresh_token") and not names_app(credentials):
+        raise CredentialsRejected("A refresh token needs the app's client id and client secret (api_secret) beside it.")
     if credentials.get("access_token"):
         return {TOKEN_HEADER: credentials["access_token"]}
-    if credentials.get("client_id") and credentials.get("api_secret"):
+    if names_app(credentials):
         return {}
     raise CredentialsRejected("Give an access token, or the app's client id and client secret (api_secret).")
 
 
-async def log_in(session: Session, credentials: Mapping[str, str]) -> None:
-    """Get a token by client credentials and let ``session`` send it; it lasts 24 hours.
+def names_app(credentials: Mapping[str, str]) -> bool:
+    """Whether tokens can be bought with these credentials."""
+    return bool(credentials.get("client_id") and credentials.get("api_secret"))
 
-    Raises:
-        CredentialsRejected: Shopify does not accept them.
-    """
-    form = {
-        "grant_type": "client_credentials",
-        "client_id": credentials["client_id"],
-        "client_secret": credentials["api_secret"],
-    }
-    session.headers.pop(TOKEN_HEADER, None)
-    token = await token_for(session, credentials["shop"], form)
-    session.headers[TOKEN_HEADER] = token.access_token
+
+def login_form(credentials: Mapping[str, str]) -> dict[str, str]:
+    """What to send for a token: the refresh token, where there is one; else the client credentials alone."""
+    form = {"client_id": credentials["client_id"], "client_secret": credentials["api_secret"]}
+    if credentials.get("refresh_token"):
+        return {**form, "grant_type": "refresh_token", "refresh_token": credentials["refresh_token"]}
+    return {**form, "grant_type": "client_credentials"}
 
 
 def authorize_url(shop: str, client_id: str, redirect_uri: str, state: str, scopes: Iterable[str] = SCOPES) -> str:
@@ -102,14 +104,8 @@ def verify_callback(query: Mapping[str, str], client_secret: str, state: str) ->
 
 
 def code_form(client_id: str, client_secret: str, code: str) -> dict[str, str]:
-    """What to send for the ``code`` of a callback. The token that it buys does not expire."""
-    return {"client_id": client_id, "client_secret": client_secret, "code": code}
-
-
-def refresh_form(client_id: str, client_secret: str, refresh_token: str) -> dict[str, str]:
-    """What to send for a new token where the app uses offline tokens that expire."""
-    form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
-    return {"client_id": client_id, "client_secret": client_secret, **form}
+    """What to send for the ``code`` of a callback. The token that it buys lasts an hour, its refresh token 90 days."""
+    return {"client_id": client_id, "client_secret": client_secret, "code": code, "expiring": "1"}
 
 
 async def token_for(session: Session, shop: str, form: Mapping[str, str]) -> Token:
@@ -119,22 +115,28 @@ async def token_for(session: Session, shop: str, form: Mapping[str, str]) -> Tok
         CredentialsRejected: Shopify does not accept the form.
     """
     try:
-        return await session.post(f"{shop_url(shop)}{TOKEN_PATH}", Token, dict(form))
+        url = f"{shop_url(shop)}{TOKEN_PATH}"
+        return session.decode(await session.request("POST", url, json=dict(form), headers={TOKEN_HEADER: ""}), Token)
     except RequestRefused as error:
         if error.status in (400, 401, 403):
             message = (
-                "Shopify does not accept the client id and secret for this shop. Correct them, and see that the app is "
-                "installed there."
+                f"Shopify does not accept the {'refresh token' if 'refresh_token' in form else 'client id and secret'} "
+                "for this shop. Correct the credentials, and see that the app is installed there."
             )
             raise CredentialsRejected(message, error.detail or error.message, error.url) from error
         raise
 
 
 def missing_scopes(granted: Iterable[str]) -> list[str]:
-    """The scopes that Unicart needs and that are not among ``granted``; one that writes includes the one that reads."""
-    readable = {scope.replace("write_", "read_", 1) if scope.startswith("write_") else scope for scope in granted}
+    """The scopes that Unicart needs and that are not among ``granted``."""
+    readable = reading(granted)
     missing = [scope for scope in NEEDED_SCOPES if scope not in readable]
     return missing if readable.intersection(FULFILLMENT_SCOPES) else [*missing, FULFILLMENT_SCOPES[0]]
+
+
+def reading(granted: Iterable[str]) -> set[str]:
+    """What the ``granted`` scopes let the app read; one that writes includes the one that reads."""
+    return {f"read_{scope.removeprefix('write_')}" if scope.startswith("write_") else scope for scope in granted}
 
 
 def _domain(shop: str) -> str:

@@ -25,6 +25,7 @@ from unicart.connectors.kit import (
     Account,
     BadAnswer,
     Connector,
+    CredentialsRejected,
     Hint,
     Hook,
     PermissionMissing,
@@ -56,8 +57,12 @@ FRESH = timedelta(minutes=1)
 """Records that changed within this time may change their place while they are listed."""
 VISIBLE = timedelta(days=60)
 """How old orders are shown without the scope read_all_orders."""
-LONGEST_RUN = timedelta(days=1)
-"""How long ago the window of a run may have been reckoned."""
+MARGIN = timedelta(days=1)
+"""How long ago the window of a run may have been reckoned, and how exactly Shopify may count the days."""
+HIDDEN = (
+    "Shopify shows this app the orders of the last 60 days only: older ones, and changes of them, are not seen. Grant it the "
+    "scope read_all_orders, then sync everything anew."
+)
 BULK_FROM = 2500
 """How many orders a first run must have for a bulk operation to be worth its while."""
 BULK_PAGE = 100
@@ -126,12 +131,13 @@ def _every_more(shape: Shape) -> dict[tuple[str, str], str]:
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """A list that is walked: what it is called, its records, and its further arguments."""
+    """A list that is walked: what it is called, its records, its further arguments, and what is asked beside it."""
 
     name: str
     shape: Shape
     sort_type: str
     arguments: str = ""
+    beside: str = ""
 
     @property
     def query(self) -> str:
@@ -141,7 +147,7 @@ class Listing(msgspec.Struct, frozen=True):
         )
         variables = f"$first: Int!, $after: String, $query: String, $sort: {self.sort_type}!, $reverse: Boolean!"
         page = f"page: {self.name}({arguments}, reverse: $reverse) {_PAGE.format(_selection(self.shape))}"
-        return f"query List({variables}) {{ {page} }}"
+        return f"query List({variables}) {{ {page} {self.beside} }}"
 
 
 _PAGE = "{{ nodes {{ {} }} pageInfo {{ hasNextPage endCursor }} }}"
@@ -219,8 +225,8 @@ STAMPED_LEVEL = Shape("InventoryLevel", "id updatedAt item { variants(first: 1) 
 OWNED_ITEM = Shape("InventoryItem", "id variants(first: 1) { nodes { product { id } } }")
 NAMED_LOCATION = Shape("Location", "id")
 
-ORDERS = Listing("orders", ORDER, "OrderSortKeys")
-ORDER_IDS = Listing("orders", Shape("Order", "id"), "OrderSortKeys")
+ACCESS = "shop { myshopifyDomain name createdAt } currentAppInstallation { accessScopes { handle } }"
+ORDERS = Listing("orders", ORDER, "OrderSortKeys", beside=ACCESS)
 PRODUCTS = Listing("products", PRODUCT, "ProductSortKeys")
 VARIANTS = Listing("productVariants", STAMPED_VARIANT, "ProductVariantSortKeys")
 GROUPS = Listing("fulfillmentOrders", STAMPED_GROUP, "FulfillmentOrderSortKeys", "includeClosed: true")
@@ -240,13 +246,10 @@ ORDER_NODES, PART_NODES, PRODUCT_NODES = _nodes(ORDER), _nodes(ORDER_PARTS), _no
 LOCATION_NODES, VARIANT_NODES, ITEM_NODES = _nodes(LOCATION), _nodes(STAMPED_VARIANT), _nodes(OWNED_ITEM)
 LEVELS = f"""query Levels($id: ID!, $after: String, $query: String!) {{
   node(id: $id) {{ ... on Location {{
-    page: inventoryLevels(first: 100, after: $after, query: $query) {_PAGE.format(_selection(STAMPED_LEVEL))}
+    page: inventoryLevels(first: 100, after: $after, query: $query, includeInactive: true) {_PAGE.format(_selection(STAMPED_LEVEL))}
   }} }}
 }}"""
-SHOP = """query Shop {
-  shop { myshopifyDomain name createdAt }
-  currentAppInstallation { accessScopes { handle } }
-}"""
+SHOP = f"query Shop {{ {ACCESS} }}"
 COUNT = "query Count($query: String) { ordersCount(query: $query, limit: null) { count } }"
 RUN_BULK = """mutation RunBulk($query: String!) {
   answer: bulkOperationRunQuery(query: $query, groupObjects: true) {
@@ -254,7 +257,7 @@ RUN_BULK = """mutation RunBulk($query: String!) {
   }
 }"""
 BULK_OPERATION = """query BulkOperation($id: ID!) {
-  node(id: $id) { ... on BulkOperation { status errorCode rootObjectCount fileSize url } }
+  node(id: $id) { ... on BulkOperation { status errorCode fileSize url } }
 }"""
 SUBSCRIPTIONS = f"""query Subscriptions($uri: String!, $after: String) {{
   page: webhookSubscriptions(first: 50, after: $after, uri: $uri) {_PAGE.format("id topic")}
@@ -276,11 +279,15 @@ def bulk_query(search: str) -> str:
 
 
 class Walk(msgspec.Struct, frozen=True):
-    """How far a list is walked: the second of the last record, the ids seen in it, and Shopify's own cursor, if needed."""
+    """How far a list is walked: the second of the last record, the ids seen in it, and Shopify's own cursor, if needed.
+
+    ``edge`` is where the walk came to records that had just changed: others of that time may have come behind it since.
+    """
 
     position: Moment | None = None
     seen: list[str] = []
     after: str | None = None
+    edge: Moment | None = None
 
 
 class Bulk(msgspec.Struct, frozen=True):
@@ -295,8 +302,7 @@ class OrdersCursor(msgspec.Struct, frozen=True, kw_only=True):
     """Where a run over orders stands.
 
     ``walk`` is that of its ``phase``. The next run follows changes of orders from ``reached`` on, and those of fulfilment
-    orders from ``groups`` on, of which ``known`` are the dates of the latest. ``first``: the first run, which is limited to
-    ``since``, is not at its end.
+    orders from ``groups`` on, of which ``known`` are the dates of the latest. The first run was limited to ``since``.
     """
 
     phase: Phase
@@ -306,7 +312,6 @@ class OrdersCursor(msgspec.Struct, frozen=True, kw_only=True):
     groups: Moment
     known: dict[str, str] = {}
     since: Moment | None = None
-    first: bool = False
 
 
 class ProductsCursor(msgspec.Struct, frozen=True, kw_only=True):
@@ -343,14 +348,6 @@ class _Connection(msgspec.Struct, rename="camel"):
     page_info: _PageInfo
 
 
-class _Paged(msgspec.Struct):
-    page: _Connection
-
-
-class _NodePaged(msgspec.Struct):
-    node: _Paged | None
-
-
 class _Nodes(msgspec.Struct):
     nodes: list[dict[str, msgspec.Raw] | None]
 
@@ -379,6 +376,16 @@ class _Access(msgspec.Struct, rename="camel"):
         return [scope.handle for scope in self.current_app_installation.access_scopes]
 
 
+class _Paged(msgspec.Struct, rename="camel"):
+    page: _Connection
+    shop: _Shop | None = None
+    current_app_installation: _Installation | None = None
+
+
+class _NodePaged(msgspec.Struct):
+    node: _Paged | None
+
+
 class _Number(msgspec.Struct):
     count: int
 
@@ -403,7 +410,6 @@ class _Mutation(msgspec.Struct):
 class _Operation(msgspec.Struct, rename="camel"):
     status: str
     error_code: str | None = None
-    root_object_count: str | int = 0
     file_size: str | int | None = None
     url: str | None = None
 
@@ -490,10 +496,12 @@ class ShopifyConnector(Connector):
             return self._raws(await self._by_ids(PRODUCT, PRODUCT_NODES, await self._product_ids(wanted, numbers)))
         if function is Function.GET_WAREHOUSES:
             return self._raws(await self._by_ids(LOCATION, LOCATION_NODES, _global("Location", numbers)))
-        found = self._raws(await self._by_ids(ORDER, ORDER_NODES, _global("Order", numbers)))
-        if len(found) < len(numbers):
-            await self._require_visible(set(numbers) - {_read(raw, _Reference).id for raw in found})
-        return found
+        return self._raws(await self._by_ids(ORDER, ORDER_NODES, _global("Order", numbers)))
+
+    async def oldest_visible(self, function: Function) -> datetime | None:
+        if function is not Function.GET_ORDERS or auth.ALL_ORDERS in (await self._granted()).scopes():
+            return None
+        return self._clock() - VISIBLE + MARGIN
 
     async def subscribe(self, url: str) -> dict[str, str]:
         if not self.credentials.get("api_secret"):
@@ -501,7 +509,8 @@ class ShopifyConnector(Connector):
                 "Webhooks cannot be verified without the app's client secret: add the connection with --api-secret."
             )
         there = {each.topic for each in await self._subscriptions(url)}
-        for topic in webhooks.TOPICS:
+        shipping = auth.SHIPPING_SCOPE in auth.reading((await self._granted()).scopes())
+        for topic in webhooks.TOPICS + (webhooks.SHIPPING_TOPICS if shipping else ()):
             if topic not in there:
                 made = await self._ask(SUBSCRIBE, _Mutation, {"topic": topic, "uri": url})
                 if made.answer.user_errors:
@@ -531,8 +540,13 @@ class ShopifyConnector(Connector):
         return [mapping.warehouse(raw)]
 
     async def _orders(self, pull: Pull) -> AsyncIterator[RawPage]:
-        replace = msgspec.structs.replace
+        """Pages of orders, with a notice as long as some may be hidden."""
         cursor = await self._orders_cursor(pull)
+        async for page in self._order_pages(cursor, pull):
+            yield msgspec.structs.replace(page, notice=HIDDEN if await self._hidden(cursor.since) else None)
+
+    async def _order_pages(self, cursor: OrdersCursor, pull: Pull) -> AsyncIterator[RawPage]:
+        replace = msgspec.structs.replace
         total = await self._count(cursor.since) if cursor.phase in ("bulk", "newest") else None
         if cursor.phase == "bulk":
             async for page, further in self._bulk(cursor, total):
@@ -554,20 +568,18 @@ class ShopifyConnector(Connector):
             cursor = replace(cursor, phase="changes", walk=Walk(cursor.reached))
         yielded: set[tuple[str, str]] = set()
         if cursor.phase == "changes":
+            began: datetime | None = None
             async for nodes, walk in self._walk(ORDERS, "updatedAt", cursor.walk):
+                began = began or self._clock()
                 yielded |= {_stamp(group) for node in nodes for group in node["fulfillmentOrders"]}
-                cursor = replace(cursor, walk=walk, reached=max(cursor.reached, walk.position or cursor.reached))
+                cursor = replace(cursor, walk=walk, reached=_reached(walk, cursor.reached) or cursor.reached)
                 yield self._page(nodes, cursor, total)
-            changed, groups, known = await self._regrouped(cursor, yielded, pull.overlap)
+            changed, groups, known = await self._regrouped(cursor, yielded, pull.overlap, began or self._clock())
             for start in range(0, len(changed), BULK_PAGE):
                 nodes = await self._by_ids(ORDER, ORDER_NODES, changed[start : start + BULK_PAGE])
                 yield self._page(nodes, cursor, total)
             cursor = replace(cursor, groups=groups, known=known)
-        hidden = cursor.first and await self._hidden(cursor.since)
-        yield self._page([], replace(cursor, phase="done", walk=Walk(), first=False), total)
-        if hidden:
-            # Said once, behind the last page: the run that goes on from there ends well.
-            raise _hidden_orders()
+        yield self._page([], replace(cursor, phase="done", walk=Walk()), total)
 
     async def _orders_cursor(self, pull: Pull) -> OrdersCursor:
         if pull.cursor is None:
@@ -576,26 +588,27 @@ class ShopifyConnector(Connector):
             begin = self._clock() - pull.overlap
             many = await self._count(since) > BULK_FROM
             phase: Phase = "bulk" if many else "newest"
-            return OrdersCursor(phase=phase, reached=begin, groups=begin, since=since, first=True)
+            return OrdersCursor(phase=phase, reached=begin, groups=begin, since=since)
         cursor = read_cursor(pull.cursor, OrdersCursor)
         if pull.interrupted or cursor.phase != "done":
             return cursor
         return msgspec.structs.replace(cursor, phase="changes", walk=Walk(cursor.reached - pull.overlap))
 
     async def _regrouped(
-        self, cursor: OrdersCursor, yielded: set[tuple[str, str]], overlap: timedelta
+        self, cursor: OrdersCursor, yielded: set[tuple[str, str]], overlap: timedelta, began: datetime
     ) -> tuple[list[str], datetime, dict[str, str]]:
-        """The orders whose fulfilment orders changed, unless this run has ``yielded`` them so; how far that is, and the
-        dates of the latest fulfilment orders."""
+        """The orders whose fulfilment orders changed, unless this run, which ``began`` then, has ``yielded`` them so; how
+        far that is, and the dates of the latest fulfilment orders that cannot change within their second any more."""
         changed: dict[str, None] = {}
         found: list[tuple[datetime, tuple[str, str]]] = []
-        async for nodes, _ in self._walk(GROUPS, "updatedAt", Walk(cursor.groups - overlap)):
+        latest = cursor.groups
+        async for nodes, walk in self._walk(GROUPS, "updatedAt", Walk(cursor.groups - overlap)):
+            latest = _reached(walk, cursor.groups) or latest
             for node in nodes:
                 found.append((_date_of(node, "updatedAt"), _stamp(node)))
                 if _stamp(node) not in yielded and _stamp(node) not in cursor.known.items():
                     changed[_convert(node, _StampedGroup).order_id] = None
-        latest = max([cursor.groups, *(date for date, _ in found)])
-        return list(changed), latest, dict(stamp for date, stamp in found if date >= latest - overlap)
+        return list(changed), latest, dict(stamp for date, stamp in found if latest - overlap <= date < began - FRESH)
 
     async def _products(self, pull: Pull) -> AsyncIterator[RawPage]:
         replace = msgspec.structs.replace
@@ -604,8 +617,8 @@ class ShopifyConnector(Connector):
         async for nodes, walk in self._walk(PRODUCTS, "updatedAt", cursor.walk):
             if cursor.parts is not None:
                 yielded.update(_stamp(part) for node in nodes for part in _parts_of_product(node))
-            reached = max(filter(None, [cursor.reached, walk.position]), default=None)
-            cursor = replace(cursor, walk=walk, reached=reached, began=cursor.began or self._clock())
+            reached, began = _reached(walk, cursor.reached), cursor.began or self._clock()
+            cursor = replace(cursor, walk=walk, reached=reached, began=began)
             yield self._page(nodes, cursor)
         if cursor.parts is not None:
             changed = await self._changed_products(cursor.parts - pull.overlap, yielded)
@@ -668,11 +681,12 @@ class ShopifyConnector(Connector):
         listing = ORDERS if function is Function.GET_ORDERS else PRODUCTS
         first = Walk(pull.since and pull.since.replace(microsecond=0))
         begun = read_cursor(pull.cursor, WindowCursor).walk if pull.cursor else first
-        limit = [f"created_at:<='{_text(until)}'"]
+        limit = _bound("created_at", until, down=True)
         async for nodes, walk in self._walk(listing, "createdAt", begun, limit):
             yield self._page(nodes, WindowCursor(walk))
         if function is Function.GET_ORDERS and await self._hidden(pull.since):
-            raise _hidden_orders()
+            # Who asked for these very orders is not told that they have all come.
+            raise PermissionMissing(HIDDEN)
 
     async def _walk(
         self,
@@ -687,14 +701,14 @@ class ShopifyConnector(Connector):
         term = "created_at" if date == "createdAt" else "updated_at"
         sort, resumed = term.upper(), walk.after
         while True:
-            bound = [f"{term}:{'<' if down else '>'}='{_text(walk.position)}'"] if walk.position else []
+            bound = _bound(term, walk.position, down=down)
             try:
                 page = await self._list(listing, " ".join([*filters, *bound]), walk.after, sort, down=down)
             except RequestRefused:
                 if resumed is None or walk.after != resumed:
                     raise
                 # A cursor of an earlier run may be of no use any more; the walk's position always is.
-                walk, resumed = Walk(walk.position, walk.seen), None
+                walk, resumed = Walk(walk.position, walk.seen, edge=walk.edge), None
                 continue
             stamps = [(_date_of(node, date), _gid(node)) for node in page.nodes]
             known = {(walk.position, id) for id in walk.seen}
@@ -725,9 +739,13 @@ class ShopifyConnector(Connector):
         while True:
             size = self._sizes[listing.shape.type]
             try:
-                return (await self._ask(listing.query, _Paged, {**variables, "first": size})).page
+                answer = await self._ask(listing.query, _Paged, {**variables, "first": size})
             except TooCostly as error:
                 self._halve(listing.shape.type, error)
+                continue
+            if answer.shop and answer.current_app_installation:
+                self._access = _Access(answer.shop, answer.current_app_installation)
+            return answer.page
 
     def _halve(self, type: str, error: TooCostly) -> None:
         """Ask for fewer records at once, unless that cannot be."""
@@ -801,9 +819,9 @@ class ShopifyConnector(Connector):
             yield self._page([], cursor, total), cursor
             raise _bulk_failed(operation)
         if operation.url:
-            async for nodes, offset in self._bulk_result(
-                operation.url, int(operation.file_size or 0), cursor.bulk.offset
-            ):
+            if not operation.file_size:
+                raise BadAnswer("Shopify does not tell how large the result of the bulk operation is.")
+            async for nodes, offset in self._bulk_result(operation.url, int(operation.file_size), cursor.bulk.offset):
                 cursor = replace(cursor, bulk=replace(cursor.bulk, offset=offset))
                 yield self._page(nodes, cursor, total), cursor
         cursor = replace(cursor, phase="older", walk=Walk(cursor.since))
@@ -871,7 +889,7 @@ class ShopifyConnector(Connector):
         return answer.orders_count.count if answer.orders_count else 0
 
     async def _granted(self) -> _Access:
-        """The shop and the app's scopes, asked for once."""
+        """The shop and the app's scopes, as they were told last."""
         if self._access is None:
             self._access = await self._ask(SHOP, _Access)
         return self._access
@@ -879,27 +897,9 @@ class ShopifyConnector(Connector):
     async def _hidden(self, since: datetime | None) -> bool:
         """Whether Shopify may hide orders of the time from ``since`` on, because they are too old for the app."""
         access = await self._granted()
-        visible = self._clock() - VISIBLE - LONGEST_RUN
+        visible = self._clock() - VISIBLE - MARGIN
         begin = max(filter(None, [since, access.shop.created_at]))
         return auth.ALL_ORDERS not in access.scopes() and begin < visible
-
-    async def _require_visible(self, missing: set[str]) -> None:
-        """Orders that are not found are gone, unless they may be hidden: those older than the oldest that is shown.
-
-        Raises:
-            PermissionMissing: one of the ``missing`` may be hidden.
-        """
-        if not await self._hidden(None):
-            return
-        self._sizes["Order"], size = 1, self._sizes["Order"]
-        page = await self._list(ORDER_IDS, "", None, "ID")
-        self._sizes["Order"] = size
-        oldest = int(_gid(page.nodes[0]).rpartition("/")[2]) if page.nodes else None
-        if oldest is None or min(map(int, missing)) < oldest:
-            raise PermissionMissing(
-                "Orders older than 60 days cannot be told from deleted ones without the scope read_all_orders. "
-                "Grant it to the app."
-            )
 
     async def _subscriptions(self, url: str) -> list[_Subscription]:
         found: list[_Subscription] = []
@@ -921,7 +921,7 @@ class ShopifyConnector(Connector):
             self.session.headers.update(auth.headers(self.credentials))
             if auth.TOKEN_HEADER not in self.session.headers:
                 await self._log_in()
-            if self.credentials.get("client_id") and self.credentials.get("api_secret"):
+            if auth.names_app(self.credentials):
                 self.session.refresh = self._log_in
             self._logged_in = True
         for attempt in range(MOST_TRIES):
@@ -941,7 +941,27 @@ class ShopifyConnector(Connector):
         raise AssertionError("unreachable")
 
     async def _log_in(self) -> None:
-        await auth.log_in(self.session, self.credentials)
+        """Let the session send a new token. One that is bought with a refresh token is kept, with the next refresh token."""
+        if await self._renewed_elsewhere():
+            return
+        try:
+            token = await auth.token_for(self.session, self.credentials["shop"], auth.login_form(self.credentials))
+        except CredentialsRejected:
+            if await self._renewed_elsewhere():
+                return
+            raise
+        if token.refresh_token:
+            await self.keep_credentials({"access_token": token.access_token, "refresh_token": token.refresh_token})
+        self.session.headers[auth.TOKEN_HEADER] = token.access_token
+
+    async def _renewed_elsewhere(self) -> bool:
+        """Whether another process has renewed the refresh token; if so, its tokens are used from now on."""
+        stored = await self.stored_credentials()
+        if stored.get("refresh_token") == self.credentials.get("refresh_token"):
+            return False
+        self.credentials = stored
+        self.session.headers.update(auth.headers(stored))
+        return True
 
     def _clock(self) -> datetime:
         """Shopify's time at its last answer; ours, if its answers carry no date."""
@@ -974,9 +994,18 @@ def _behind(
     """The walk behind a page of records with these dates and ids."""
     dates = [date for date, _ in stamps]
     ordered = dates == sorted(dates, reverse=down)
+    edge = walk.edge if settled else walk.edge or dates[-1]
     if dates and (settled or ended) and ordered and dates[-1] != walk.position:
-        return Walk(dates[-1], [id for date, id in stamps if date == dates[-1]])
-    return Walk(walk.position, walk.seen, after or walk.after)
+        return Walk(dates[-1], [id for date, id in stamps if date == dates[-1]], edge=edge)
+    return Walk(walk.position, walk.seen, after or walk.after, edge)
+
+
+def _reached(walk: Walk, before: datetime | None) -> datetime | None:
+    """The date up to which a run has brought all changes, but for the overlap; never earlier than ``before``."""
+    if walk.position is None:
+        return before
+    reached = min(walk.position, walk.edge or walk.position)
+    return max(reached, before or reached)
 
 
 def _groups(data: bytes, *, last: bool) -> list[tuple[list[bytes], int]]:
@@ -993,8 +1022,9 @@ def _groups(data: bytes, *, last: bool) -> list[tuple[list[bytes], int]]:
             groups.append(([], offset))
         offset += len(line)
         if groups:
-            lines = groups[-1][0]
-            groups[-1] = ([*lines, line] if line.strip() else lines, offset)
+            lines, _ = groups[-1]
+            lines += [line] if line.strip() else []
+            groups[-1] = lines, offset
         elif line.strip():
             raise BadAnswer("The result of the bulk operation begins with a part of a record.")
     return groups if last else groups[:-1]
@@ -1073,6 +1103,11 @@ def _at_least(term: str, since: datetime | None) -> list[str]:
     return [f"{term}:>='{_text(since)}'"] if since else []
 
 
+def _bound(term: str, moment: datetime | None, *, down: bool) -> list[str]:
+    """The search for records of the second of ``moment`` and of all later ones, or earlier ones."""
+    return [_before(term, moment + SECOND)] if moment and down else _at_least(term, moment)
+
+
 def _before(term: str, moment: datetime) -> str:
     return f"{term}:<'{_text(moment)}'"
 
@@ -1086,13 +1121,6 @@ def _date(header: str | None) -> datetime | None:
         return parsedate_to_datetime(header).astimezone(UTC) if header else None
     except (TypeError, ValueError):
         return None
-
-
-def _hidden_orders() -> PermissionMissing:
-    return PermissionMissing(
-        "Shopify shows this app the orders of the last 60 days only, so that older ones are missing. Grant it the scope "
-        "read_all_orders, then sync everything anew; or connect the shop with at most 60 days of history."
-    )
 
 
 def _bulk_failed(operation: _Operation) -> PermissionMissing | PlatformUnavailable:

@@ -92,7 +92,7 @@ def refusal(answer: Answer, url: str) -> ConnectorError:
     if TOO_COSTLY in codes:
         return TooCostly(f"{url} finds the query too costly: {detail}", detail, url)
     if ACCESS_DENIED in codes:
-        return PermissionMissing(f"{url} denies access: {detail} Grant the app that scope.", detail, url)
+        return PermissionMissing(f"{url} denies access: {detail} Grant the app what it lacks.", detail, url)
     if SHOP_INACTIVE in codes:
         return CredentialsRejected(f"{url}: the shop is not active.", detail, url)
     if codes & PASSING:

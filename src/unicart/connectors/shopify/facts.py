@@ -29,6 +29,13 @@ FACTS = Facts(
             kind="secret",
             required=False,
         ),
+        Credential(
+            name="refresh_token",
+            label="Refresh token",
+            help="The refresh token of an access token that expires. It needs the client id and secret to be renewed.",
+            kind="secret",
+            required=False,
+        ),
     ),
     functions=tuple(Function),
     limits=(
@@ -48,6 +55,7 @@ FACTS = Facts(
         "https://shopify.dev/docs/apps/build/webhooks/verify-deliveries",
         "https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/authorization-code-grant",
         "https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/client-credentials-grant",
+        "https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/offline-access-tokens",
     ),
     webhooks=True,
 )

@@ -37,6 +37,7 @@ _locations = msgspec.json.Decoder(payloads.Location)
 ZERO = Decimal(0)
 MOST_DIGITS = 14
 MOST_PLACES = 6
+ACTIVE = frozenset({"ACTIVE", "UNLISTED"})
 DEFAULT_VARIANT = "Default Title"
 """How Shopify calls the only variant of a product without options."""
 
@@ -142,7 +143,7 @@ def products(raw: bytes) -> list[Product]:
     kinds = [source.category.full_name if source.category else None, source.product_type]
     shared: dict[str, Any] = {
         "parent_product_id": number,
-        "active": source.status == "ACTIVE",
+        "active": source.status in ACTIVE,
         "tags": source.tags,
         "categories": [kind for kind in kinds if kind],
         "external_system_url": f"https://{source.shop_domain}/admin/products/{number}",

@@ -24,8 +24,6 @@ TOPICS = (
     "ORDERS_CANCELLED",
     "ORDERS_EDITED",
     "ORDERS_DELETE",
-    "FULFILLMENTS_CREATE",
-    "FULFILLMENTS_UPDATE",
     "REFUNDS_CREATE",
     "PRODUCTS_CREATE",
     "PRODUCTS_UPDATE",
@@ -40,6 +38,9 @@ TOPICS = (
     "LOCATIONS_DELETE",
 )
 """What is subscribed to; a topic of GraphQL is called ``orders/create`` in the header of a webhook."""
+
+SHIPPING_TOPICS = ("FULFILLMENTS_CREATE", "FULFILLMENTS_UPDATE", "FULFILLMENT_EVENTS_CREATE")
+"""What is subscribed to as well, where the app has the scope for it."""
 
 Id = int | str
 
@@ -91,7 +92,7 @@ def hints(hook: Hook) -> Sequence[Hint]:
         return _hint(Function.GET_ORDERS, read(hook.body, type=_Edited).order_edit.order_id)
     if kind == "orders":
         return _hint(Function.GET_ORDERS, read(hook.body, type=_Record).id)
-    if kind in ("fulfillments", "refunds"):
+    if kind in ("fulfillments", "fulfillment_events", "refunds"):
         return _hint(Function.GET_ORDERS, read(hook.body, type=_PartOfOrder).order_id)
     if kind == "products":
         return _hint(Function.GET_PRODUCTS, read(hook.body, type=_Record).id)
