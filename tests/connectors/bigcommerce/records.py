@@ -107,9 +107,11 @@ def address(name: str = "Jane Doe", **fields: Any) -> dict[str, Any]:
     return made | fields
 
 
-def shipping(id: int, lines: list[dict[str, Any]], shipped: int = 0, name: str = "Jane Doe") -> dict[str, Any]:
+def shipping(
+    id: int, lines: list[dict[str, Any]], shipped: int = 0, name: str = "Jane Doe", **fields: Any
+) -> dict[str, Any]:
     """A consignment that is shipped to an address."""
-    return {
+    made = {
         "id": id,
         **address(name),
         "form_fields": [],
@@ -121,9 +123,12 @@ def shipping(id: int, lines: list[dict[str, Any]], shipped: int = 0, name: str =
         "cost_ex_tax": 0,
         "cost_inc_tax": 0,
         "cost_tax": 0,
+        "handling_cost_ex_tax": 0,
+        "handling_cost_inc_tax": 0,
         "shipping_zone_id": 1,
         "shipping_zone_name": "United States",
     }
+    return made | fields
 
 
 def consignments(**parts: Any) -> dict[str, Any]:
@@ -267,6 +272,28 @@ def refund(
         "uses_merchant_override_values": False,
         "items": items,
         "payments": [{**payment, "declined_message": "", "transaction_id": "1234"}],
+    }
+    return made | fields
+
+
+def refund_methods(amount: Decimal) -> list[list[dict[str, Any]]]:
+    """How an order that was paid by card can be paid back."""
+    return [
+        [payment_option("storecredit", amount)],
+        [payment_option("custom", amount, offline=True, offline_provider=True)],
+        [payment_option("braintree", amount)],
+    ]
+
+
+def payment_option(provider: str, amount: Decimal, **fields: Any) -> dict[str, Any]:
+    """A payment of a refund, as a quote offers it."""
+    made = {
+        "provider_id": provider,
+        "provider_description": provider.title(),
+        "amount": float(amount),
+        "offline": False,
+        "offline_provider": False,
+        "offline_reason": "",
     }
     return made | fields
 

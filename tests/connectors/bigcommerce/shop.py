@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any, Self
 
@@ -20,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from connectors.bigcommerce import records
+from connectors.bigcommerce import records, writing
 from connectors.bigcommerce.records import STORE
 from unicart.connectors.bigcommerce.client import BigCommerceConnector
 from unicart.connectors.kit import Pull, RawPage, Session, Throttle
@@ -49,7 +50,11 @@ class Exchange:
 
 
 class FakeBigCommerce:
-    """The store. ``faults`` are answered in turn before anything else, as status, headers and body.
+    """The store. ``faults`` are answered in turn before anything else, as status, headers and body; ``faults_of`` only to
+    a method and the last part of a path. Requests of ``lost`` are carried out, and never answered.
+
+    ``refund_methods`` tells how an amount can be paid back; a refund is declined by the provider with what ``declines`` says.
+    New stock levels are shown after ``stock_delay`` readings.
 
     Whether the bounds of dates of orders are included is not documented; ``excludes_bounds`` says that they are not.
     """
@@ -68,6 +73,14 @@ class FakeBigCommerce:
         self.token = TOKEN
         self.scopes = set(ALL_SCOPES)
         self.faults: list[tuple[int, dict[str, str], bytes]] = []
+        self.faults_of: dict[str, list[tuple[int, dict[str, str], bytes]]] = {}
+        self.lost: list[str] = []
+        self.may_write = True
+        self.refund_methods: Callable[[Decimal], list[list[Row]]] = records.refund_methods
+        self.declines = ""
+        self.last_shipment = 0
+        self.stock_delay = 0
+        self.late_stock: list[tuple[Row, int]] = []
         self.quota = 10**6
         self.excludes_bounds = False
         self.after_request: Callable[[], None] = lambda: None
@@ -139,11 +152,15 @@ class FakeBigCommerce:
         path = path.removeprefix(root) if path.startswith(f"{root}/") else ""
         query = dict(request.query_params)
         status, headers, body = self._answer(request, path, query, json.loads(sent) if sent else None)
-        answered = json.loads(body) if body.startswith((b"{", b"[")) and status == 200 else None
+        answered = json.loads(body) if body.startswith((b"{", b"[")) and status in (200, 201) else None
         self.exchanges.append(
             Exchange(request.method, path, query, json.loads(sent) if sent else None, status, answered)
         )
         self.quota -= 1
+        name = _named(request.method, path)
+        if name in self.lost:
+            self.lost.remove(name)
+            status = 0
         if not status:
             await asyncio.sleep(LONG)
             return Response(status_code=504)
@@ -154,20 +171,43 @@ class FakeBigCommerce:
     def _answer(
         self, request: Request, path: str, query: dict[str, str], sent: Any
     ) -> tuple[int, dict[str, str], bytes]:
-        if self.faults:
-            return self.faults.pop(0)
+        faults = self.faults or self.faults_of.get(_named(request.method, path))
+        if faults:
+            return faults.pop(0)
         if not path:
             return 404, {}, b'{"status":404,"title":"The store does not exist"}'
         if request.headers.get("x-auth-token") != self.token:
             return 401, {}, b'{"status":401,"title":"Unauthorized"}'
-        if not any(path.startswith(scope) for scope in self.scopes):
+        reads = request.method == "GET" or path.startswith("/v3/hooks")
+        if not any(path.startswith(scope) for scope in self.scopes) or not (reads or self.may_write):
             return 403, {}, b'{"status":403,"title":"You do not have the required scope."}'
+        written = self._written(request.method, path, sent)
+        if written is not None:
+            status, answer = written
+            return status, {}, b"" if answer is None else json.dumps(answer).encode()
         found = self._found(request.method, path, query, sent)
         if found is None:
             return 404, {}, b'[{"status":404,"message":"The requested resource was not found."}]'
         if found == [] and path.startswith("/v2/"):
             return 204, {}, b""
         return 200, {}, json.dumps(found).encode()
+
+    def _written(self, method: str, path: str, sent: Any) -> writing.Answer | None:
+        """The answer to a write; null if it is none."""
+        match [method, *path.strip("/").split("/")]:
+            case ["POST", "v2", "orders", id, "shipments"] if int(id) in self.orders:
+                return writing.ship(self, int(id), sent)
+            case ["DELETE", "v2", "orders", id, "shipments", shipment]:
+                return writing.take_back(self, int(id), int(shipment))
+            case ["POST", "v3", "orders", id, "payment_actions", "refund_quotes"] if int(id) in self.orders:
+                return writing.quote(self, int(id), sent)
+            case ["POST", "v3", "orders", id, "payment_actions", "refunds"] if int(id) in self.orders:
+                return writing.refund(self, int(id), sent)
+            case ["PUT", "v3", "inventory", "adjustments", "absolute"]:
+                return writing.adjust(self, sent, absolute=True)
+            case ["POST", "v3", "inventory", "adjustments", "relative"]:
+                return writing.adjust(self, sent, absolute=False)
+        return None
 
     def _found(self, method: str, path: str, query: dict[str, str], sent: Any) -> Any:
         match [method, *path.strip("/").split("/")]:
@@ -192,6 +232,10 @@ class FakeBigCommerce:
                 names = [{"category_id": id, "name": name} for id, name in self.categories.items() if id in wanted]
                 return _enveloped(names, query)
             case ["GET", "v3", "inventory", "items"]:
+                if self.late_stock:
+                    self.stock_delay -= 1
+                    if self.stock_delay <= 0:
+                        writing.settle(self)
                 rows = list(self.stock.values())
                 wanted = _ids(query, "product_id:in")
                 return _enveloped([r for r in rows if not wanted or r["identity"]["product_id"] in wanted], query)
@@ -255,6 +299,10 @@ class FakeBigCommerce:
             self.hooks[id] |= sent
             return {"data": self.hooks[id], "meta": {}}
         return {"data": self.hooks.pop(id), "meta": {}}
+
+
+def _named(method: str, path: str) -> str:
+    return f"{method} {path.rpartition('/')[2]}"
 
 
 def _paged(rows: list[Row], query: dict[str, str]) -> list[Row]:

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import pytest
 from connectors.bigcommerce import records
 from connectors.bigcommerce.shop import START, Exchange, FakeBigCommerce, connected, pages
 from unicart.contract.resources import Function
+from unicart.contract.writes import AdjustmentType, InventoryAdjustment, LineRefund, NewRefund, NewShipment
 
 BESIDE = Path(__file__).parents[4] / "shared" / "specs"
 FOLDER = Path(os.environ.get("UNICART_SPECS_DIR", BESIDE)) / "bigcommerce"
@@ -26,6 +28,7 @@ DOCUMENTS = {
     "/v3/orders": "orders.v3.yml",
     "/v3/catalog": "products_catalog.v3.yml",
     "/v3/inventory/items": "inventory.v3.yml",
+    "/v3/inventory/adjustments": "inventory.v3.yml",
     "/v3/inventory/locations": "locations.v3.yml",
     "/v3/hooks": "webhooks.v3.yml",
 }
@@ -95,8 +98,8 @@ def problems(exchange: Exchange) -> Iterator[str]:
     if exchange.sent is not None:
         content = _followed(one["requestBody"], whole)["content"]["application/json"]["schema"]
         yield from _errors(exchange.sent, content, whole)
-    answer = _followed(one["responses"].get("200", {}), whole)
-    if exchange.status == 200 and "content" in answer:
+    answer = _followed(one["responses"].get(str(exchange.status), {}), whole)
+    if exchange.status in (200, 201) and "content" in answer:
         yield from _errors(exchange.body, answer["content"]["application/json"]["schema"], whole)
 
 
@@ -166,12 +169,60 @@ async def test_requests_and_answers_are_as_bigcommerce_documents_them(shop: Fake
     assert sorted({problem for exchange in asked for problem in problems(exchange)}) == []
 
 
+async def test_writes_are_as_bigcommerce_documents_them(shop: FakeBigCommerce) -> None:
+    lines = [records.line(1, "10", 2, tax="1", wrapping_cost_ex_tax="3.0000"), records.line(2, "4", address=52)]
+    costs: dict[str, Any] = {
+        "cost_ex_tax": 5,
+        "cost_inc_tax": 5.5,
+        "handling_cost_ex_tax": 1,
+        "handling_cost_inc_tax": 1,
+    }
+    groups = [records.shipping(51, lines[:1], **costs), records.shipping(52, lines[1:])]
+    parts = records.consignments(shipping=groups)
+    id = shop.place(lines=lines, parts=parts, fees=[records.fee(3, "2")], shipping_cost="6", wrapping_cost="3")["id"]
+    shop.stock_up(7)
+    refunds = [
+        NewRefund(line_items=[LineRefund(line_item_id="1", quantity=1, amount=Decimal("4.2"))], reason="Torn"),
+        NewRefund(shipping_amount=Decimal("1.1")),
+        NewRefund(),
+    ]
+    adjustments = [
+        InventoryAdjustment(product_id="7-1007", quantity=2, adjustment_type=kind, warehouse_id="1", reason="Count")
+        for kind in AdjustmentType
+    ]
+    tracking = {"tracking_number": "T1", "tracking_url": "https://carrier.example/T1", "carrier_name": "UPS"}
+    shipment = NewShipment(**tracking, shipping_method_name="Ground", specific={"tracking_carrier": "ups"})  # type: ignore[arg-type]
+    async with connected(shop) as connector:
+        (order,) = await connector.fetch(Function.GET_ORDERS, [str(id)])
+        await connector.create_shipment(order, shipment, "1" * 32)
+        for number, refund in enumerate(refunds):
+            (order,) = await connector.fetch(Function.GET_ORDERS, [str(id)])
+            await connector.refund_order(order, refund, str(number) * 32)
+        (product,) = await connector.fetch(Function.GET_PRODUCTS, ["7"])
+        for adjustment in adjustments:
+            await connector.adjust_inventory(product, adjustment, "5" * 32)
+    written = [each for each in shop.exchanges if each.method != "GET"]
+    assert sorted({problem for exchange in written for problem in problems(exchange)}) == []
+    assert {each.path.rpartition("/")[2] for each in written} == {
+        "shipments",
+        "refund_quotes",
+        "refunds",
+        "relative",
+        "absolute",
+    }
+    kinds = {item["item_type"] for each in written if each.path.endswith("/refunds") for item in each.sent["items"]}
+    assert kinds == {"PRODUCT", "GIFT_WRAPPING", "FEE", "SHIPPING", "HANDLING", "ORDER"}
+
+
 async def test_a_request_that_is_not_documented_would_be_found() -> None:
     odd = Exchange("GET", "/v2/orders", {"sort": "colour:asc", "shade": "1", "limit": "5"}, None, 200, [{"id": "1"}])
     found = "\n".join(problems(odd))
     assert "shade" in found
     assert "colour" in found
     assert "0/id" in found
+    items = [{"location_id": 1, "quantity": 1.5}]
+    wrong = Exchange("POST", "/v3/inventory/adjustments/relative", {}, {"reason": 1, "items": items}, 200, {})
+    assert len(list(problems(wrong))) == 2
 
 
 async def test_the_documents_name_every_status() -> None:

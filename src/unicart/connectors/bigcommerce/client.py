@@ -14,24 +14,27 @@ order that has some.
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 import msgspec
 
-from unicart.connectors.bigcommerce import auth, mapping, webhooks
-from unicart.connectors.bigcommerce.errors import OUTCOMES, told_wait, with_scope
+from unicart.connectors.bigcommerce import auth, mapping, webhooks, writes
+from unicart.connectors.bigcommerce.errors import OUTCOMES, WRITE_SCOPES, told_wait, with_scope
 from unicart.connectors.bigcommerce.facts import FACTS
-from unicart.connectors.bigcommerce.payloads import OrderHead
+from unicart.connectors.bigcommerce.payloads import OrderHead, Quote, Refund
 from unicart.connectors.kit import (
     Account,
     BadAnswer,
     Connector,
+    ConnectorError,
     Hint,
     Hook,
+    OutcomeUnknown,
     PermissionMissing,
     Pull,
     RawPage,
@@ -42,7 +45,9 @@ from unicart.connectors.kit import (
     read_cursor,
     write_cursor,
 )
+from unicart.connectors.kit.http import Reply
 from unicart.contract.resources import Function, Record
+from unicart.contract.writes import AdjustmentType, InventoryAdjustment, NewRefund, NewShipment
 
 PAGE_SIZE = 50
 STOCK_PAGE = 1000
@@ -58,6 +63,11 @@ STOCK = "/v3/inventory/items"
 LOCATIONS = "/v3/inventory/locations"
 CATEGORIES = "/v3/catalog/trees/categories"
 HOOKS = "/v3/hooks"
+ABSOLUTE = "/v3/inventory/adjustments/absolute"
+RELATIVE = "/v3/inventory/adjustments/relative"
+
+STOCK_DELAYS = (0.0, 0.5, 1.0, 1.5)
+"""Seconds in which a change of stock is looked for, as BigCommerce shows it with a delay."""
 
 WITH_PARTS: Mapping[str, str] = {"include": "consignments.line_items,fees", "consignment_structure": "object"}
 WITH_VARIANTS: Mapping[str, str] = {"include": "variants,primary_image"}
@@ -237,6 +247,18 @@ class _Count(msgspec.Struct):
     statuses: list[_StatusCount] = []
 
 
+class _Quoted(msgspec.Struct):
+    data: Quote
+
+
+class _Refunded(msgspec.Struct):
+    data: Refund
+
+
+class _Shipped(msgspec.Struct):
+    id: int
+
+
 class _Webhook(msgspec.Struct):
     id: int
     scope: str
@@ -317,6 +339,49 @@ class BigCommerceConnector(Connector):
         if function is Function.GET_PRODUCTS:
             return [raw async for raws in self._products_by_ids(numbers) for raw in raws]
         return [bytes(raw) async for raw in self._by_ids(LOCATIONS, "location_id:in", numbers)]
+
+    async def create_shipment(self, order: bytes, shipment: NewShipment, reference: str) -> None:
+        record = writes.order(order)
+        path = f"{ORDERS}/{record.id}/shipments"
+        made = writes.made_shipments(record, reference)
+        try:
+            for number, body in enumerate(writes.shipments(record, shipment, reference), 1):
+                if number not in made:
+                    made[number] = self.session.decode(await self._write("POST", path, body), _Shipped).id
+        except (OutcomeUnknown, BadAnswer):
+            raise
+        except ConnectorError as error:
+            await self._undo(path, made.values(), error)
+            raise
+
+    async def refund_order(self, order: bytes, refund: NewRefund, reference: str) -> None:
+        record = writes.order(order)
+        actions = f"/v3/orders/{record.id}/payment_actions"
+        parts = writes.refund_parts(record, refund, reference)
+        quote = await self._quote(actions, parts)
+        if refund.is_full and (rest := writes.rest(record, quote)):
+            parts += rest
+            quote = await self._quote(actions, parts)
+        total = await self._refund_total(actions, parts, quote)
+        method = writes.method(record, quote, refund.specific.get("provider_id"))
+        reply = await self._write("POST", f"{actions}/refunds", writes.refund(parts, quote, total, method))
+        made = self.session.decode(reply, _Refunded).data
+        if mapping.is_declined(made):
+            reason = "; ".join(each.declined_message for each in made.payments if each.declined_message)
+            raise RequestRefused(
+                f"The payment provider declined the refund: {reason or 'without a reason'}", status=422
+            )
+
+    async def adjust_inventory(self, product: bytes, adjustment: InventoryAdjustment, reference: str) -> None:
+        record = writes.product(product)
+        body = writes.adjustment(record, adjustment, reference)
+        is_absolute = adjustment.adjustment_type is AdjustmentType.EXACT
+        await self._write(*(("PUT", ABSOLUTE) if is_absolute else ("POST", RELATIVE)), body)
+        await self._await_stock(record.id, record.levels)
+
+    @classmethod
+    def bears(cls, raw: bytes, reference: str) -> bool | None:
+        return writes.is_done(raw, reference)
 
     async def subscribe(self, url: str) -> dict[str, str]:
         secret = secrets.token_hex(32)
@@ -680,6 +745,51 @@ class BigCommerceConnector(Connector):
             return msgspec.json.decode(body, type=type)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise BadAnswer(f"{path} answered something else than BigCommerce documents: {error}") from error
+
+    async def _write(self, method: str, path: str, body: Any, *, once: bool = True) -> Reply:
+        try:
+            return await self.session.request(method, path, json=body, once=once)
+        except PermissionMissing as error:
+            raise with_scope(error, path, WRITE_SCOPES) from error
+
+    async def _undo(self, path: str, shipments: Iterable[int], refusal: ConnectorError) -> None:
+        """Take back shipments of a write of which a later one was refused."""
+        for id in shipments:
+            try:
+                await self._write("DELETE", f"{path}/{id}", None, once=False)
+            except ConnectorError as error:
+                if not (isinstance(error, RequestRefused) and error.status == GONE):
+                    message = f"{refusal.message} Shipment {id}, made before, could not be taken back: {error.message}"
+                    raise OutcomeUnknown(message, error.detail, error.url) from error
+
+    async def _quote(self, actions: str, parts: Sequence[writes.Part]) -> Quote:
+        """What BigCommerce would pay back. Quotes change nothing, so that they may be asked for again."""
+        body = {"items": writes.items(parts)}
+        reply = await self._write("POST", f"{actions}/refund_quotes", body, once=False)
+        return self.session.decode(reply, _Quoted).data
+
+    async def _refund_total(self, actions: str, parts: Sequence[writes.Part], quote: Quote) -> Decimal:
+        """What is paid back in all: the amounts that were named, and BigCommerce's own for the other parts."""
+        named = [part for part in parts if part.amount is not None]
+        others = [part for part in parts if part.amount is None]
+        if not named:
+            return quote.total_refund_amount
+        lines = [part for part in named if not part.of_shipping]
+        if lines:
+            writes.check_amount(lines, quote if lines == parts else await self._quote(actions, lines))
+        rest = (await self._quote(actions, others)).total_refund_amount if others else Decimal(0)
+        return rest + writes.amount(named)
+
+    async def _await_stock(self, product: int, before: Mapping[str, Mapping[str, int]]) -> None:
+        """Give BigCommerce a moment until it shows the change; what is read back is then not the old stock."""
+        for delay in STOCK_DELAYS:
+            await asyncio.sleep(delay)
+            try:
+                levels = await self._levels(self._by_ids(STOCK, "product_id:in", [product], STOCK_PAGE))
+            except ConnectorError:
+                return
+            if levels.of(product) != before:
+                return
 
     async def _subscribe(self, scope: str, url: str, secret: str, known: int | None) -> int:
         """Have one kind of event sent to ``url``, by a new webhook or by the one that is there."""

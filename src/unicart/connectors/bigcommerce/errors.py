@@ -19,7 +19,14 @@ SCOPES = {
     "/v3/inventory/items": "Store Inventory: read-only (store_inventory_read_only)",
     "/v3/inventory/locations": "Store Locations: read-only (store_locations_read_only)",
 }
-"""The OAuth scope that a path needs, by how the path begins."""
+"""The OAuth scope that reading a path needs, by how the path begins."""
+
+WRITE_SCOPES = {
+    "/v2/orders": "Orders: modify (store_v2_orders)",
+    "/v3/orders": "Orders: modify (store_v2_orders)",
+    "/v3/inventory": "Store Inventory: modify (store_inventory)",
+}
+"""The OAuth scope that writing to a path needs."""
 
 
 def told_wait(status: int, headers: Mapping[str, str]) -> int | None:
@@ -31,9 +38,9 @@ def told_wait(status: int, headers: Mapping[str, str]) -> int | None:
     return -(-max(reset, 0) // 1000) if status == 429 or left <= RESERVE else None
 
 
-def with_scope(error: PermissionMissing, path: str) -> PermissionMissing:
+def with_scope(error: PermissionMissing, path: str, scopes: Mapping[str, str] = SCOPES) -> PermissionMissing:
     """``error`` with the scope that is missing, and how to add it."""
-    scope = next((scope for start, scope in SCOPES.items() if path.startswith(start)), "")
+    scope = next((scope for start, scope in scopes.items() if path.startswith(start)), "")
     if not scope:
         return error
     message = (

@@ -1,7 +1,8 @@
 """What is known of BigCommerce without asking it."""
 
-from unicart.connectors.kit import Credential, Facts
+from unicart.connectors.kit import Credential, Facts, Write
 from unicart.contract.resources import Function
+from unicart.contract.writes import Field, WriteFunction
 
 FACTS = Facts(
     name="bigcommerce",
@@ -29,6 +30,50 @@ FACTS = Facts(
         ),
     ),
     functions=(Function.GET_ORDERS, Function.GET_PRODUCTS, Function.GET_WAREHOUSES),
+    writes=(
+        Write(
+            function=WriteFunction.CREATE_SHIPMENT,
+            optional=(
+                "tracking_number",
+                "tracking_url",
+                "carrier_name",
+                "carrier_id",
+                "shipping_method_name",
+                "line_items",
+                "shipping_groups",
+            ),
+            specific=(
+                Field(
+                    name="tracking_carrier",
+                    description="AfterShip's name of the carrier, for the link to a carrier that BigCommerce does not know.",
+                    example="dpd-uk",
+                ),
+                Field(name="comments", description="A comment on the shipment, for the staff.", example="Two boxes"),
+            ),
+        ),
+        Write(
+            function=WriteFunction.REFUND_ORDER,
+            optional=("reason", "shipping_amount", "line_items"),
+            specific=(
+                Field(
+                    name="provider_id",
+                    description=(
+                        "Who pays back: storecredit, custom (it is only recorded, and paid by other means), or the payment "
+                        "provider's name at BigCommerce; left out, the provider that the order was paid with."
+                    ),
+                    values=("storecredit", "custom"),
+                    suggested=True,
+                    example="storecredit",
+                ),
+            ),
+        ),
+        Write(
+            function=WriteFunction.ADJUST_INVENTORY,
+            required=("quantity", "adjustment_type"),
+            optional=("warehouse_id", "reason"),
+        ),
+        Write(function=WriteFunction.PASSTHROUGH),
+    ),
     limits=(
         "A quota for each 30 seconds that all apps of the store share: 150 requests on Standard and Plus, 450 on Pro. "
         "When few are left, or one is refused, nothing is sent until the quota is renewed."
@@ -41,6 +86,9 @@ FACTS = Facts(
     documentation=(
         "https://developer.bigcommerce.com/docs/rest-management/orders",
         "https://developer.bigcommerce.com/docs/rest-management/transactions/payment-actions",
+        "https://developer.bigcommerce.com/docs/store-operations/orders",
+        "https://developer.bigcommerce.com/docs/store-operations/orders/refunds",
+        "https://developer.bigcommerce.com/docs/store-operations/catalog/inventory-adjustments",
         "https://developer.bigcommerce.com/docs/rest-catalog/products",
         "https://developer.bigcommerce.com/docs/rest-management/inventory",
         "https://developer.bigcommerce.com/docs/rest-management/locations",

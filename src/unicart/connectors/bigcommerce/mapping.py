@@ -33,6 +33,10 @@ _locations = msgspec.json.Decoder(payloads.Location)
 
 _STORE = re.compile(r"/stores/([A-Za-z0-9]+)/")
 CENT = Decimal("0.01")
+GIFT_WRAPPING = "gift-wrapping"
+
+MARK = re.compile(r"\s*\[Unicart (?P<reference>[0-9A-Za-z]+)(?: (?P<number>\d+)/(?P<total>\d+))?\]")
+"""How our own writes are marked in BigCommerce's texts."""
 
 INCOMPLETE = 0
 REFUNDED = 4
@@ -72,7 +76,7 @@ def order(raw: bytes) -> Order:
     """
     record = _orders.decode(raw)
     source = record.order
-    lines = _lines(record)
+    lines = order_lines(record)
     refunds = [refund for refund in (_refund(each, lines) for each in record.refunds) if refund is not None]
     items = [*(_line_item(line) for line in lines.values()), *_extra_items(source)]
     shipping = _total(source.shipping_cost_ex_tax, source.handling_cost_ex_tax)
@@ -174,6 +178,23 @@ def consigned_lines(consignments: payloads.Consignments) -> list[payloads.Line]:
     return [found[id] for id in sorted(found)]
 
 
+def order_lines(record: payloads.RawOrder) -> dict[int, payloads.Line]:
+    """The lines of an order, by their ids."""
+    listed = consigned_lines(record.order.consignments) if record.products is None else record.products
+    return {line.id: line for line in listed}
+
+
+def is_declined(source: payloads.Refund) -> bool:
+    """Whether the payment providers declined all of a refund."""
+    return bool(source.payments) and all(payment.is_declined for payment in source.payments)
+
+
+def paid_back(source: payloads.Refund) -> Decimal:
+    """The amount of a refund, without what the payment providers declined."""
+    declined = [payment.amount for payment in source.payments if payment.is_declined]
+    return _amount(source.total_amount) - _total(*declined) if declined else source.total_amount
+
+
 def parse_rfc2822(text: str) -> datetime:
     """A date of V2, which documents that its dates are in UTC.
 
@@ -185,11 +206,6 @@ def parse_rfc2822(text: str) -> datetime:
         return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise ValueError(f"{text!r} is no date: {error}") from error
-
-
-def _lines(record: payloads.RawOrder) -> dict[int, payloads.Line]:
-    listed = consigned_lines(record.order.consignments) if record.products is None else record.products
-    return {line.id: line for line in listed}
 
 
 def _status(source: payloads.Order) -> OrderStatus:
@@ -240,7 +256,7 @@ def _extra_items(source: payloads.Order) -> list[LineItem]:
     """Gift wrapping and fees."""
     extras = [(f"fee-{fee.id}", _amount(fee.cost_ex_tax)) for fee in source.fees]
     if _amount(source.wrapping_cost_ex_tax):
-        extras.append(("gift-wrapping", source.wrapping_cost_ex_tax))
+        extras.append((GIFT_WRAPPING, source.wrapping_cost_ex_tax))
     return [LineItem(line_item_id=id, quantity=1, unit_price=amount) for id, amount in extras]
 
 
@@ -338,16 +354,16 @@ def _shipment_line(
 
 def _refund(source: payloads.Refund, lines: dict[int, payloads.Line]) -> Refund | None:
     """A refund without what the payment provider declined; null if that is all of it."""
-    declined = [payment.amount for payment in source.payments if payment.is_declined]
-    if declined and len(declined) == len(source.payments):
+    if is_declined(source):
         return None
+    said = next((text for each in source.items if (text := MARK.sub("", each.reason or ""))), None)
     goods = [each for each in source.items if each.item_type == "PRODUCT" and each.item_id in lines]
     return Refund(
         refund_id=str(source.id),
-        amount=_amount(source.total_amount) - _total(*declined) if declined else source.total_amount,
+        amount=paid_back(source),
         created_date=_iso(source.created, "refunds.created"),
-        reason=source.reason or None,
-        note=next((each.reason for each in source.items if each.reason), None),
+        reason=source.reason or said,
+        note=said if source.reason else None,
         line_items=[
             RefundLineItem(line_item_id=str(each.item_id), quantity=each.quantity or 0, amount=each.requested_amount)
             for each in goods

@@ -60,6 +60,9 @@ class Line(msgspec.Struct):
     discounted_total_inc_tax: Decimal | None = None
     wrapping_name: str | None = None
     wrapping_message: str | None = None
+    wrapping_cost_ex_tax: Decimal = Decimal(0)
+    order_address_id: int | None = None
+    quantity_shipped: Quantity = 0
     applied_discounts: list[Discount] = []
     product_options: list[Option] = []
 
@@ -69,6 +72,10 @@ class Shipping(Address):
     shipping_method: str | None = None
     items_total: int = 0
     items_shipped: int = 0
+    cost_ex_tax: Decimal = Decimal(0)
+    cost_inc_tax: Decimal | None = None
+    handling_cost_ex_tax: Decimal = Decimal(0)
+    handling_cost_inc_tax: Decimal | None = None
     line_items: list[Line] = []
 
 
@@ -103,6 +110,7 @@ class Consignments(msgspec.Struct):
 class Fee(msgspec.Struct):
     id: int
     cost_ex_tax: Decimal
+    cost_inc_tax: Decimal | None = None
     display_name_customer: str | None = None
 
 
@@ -168,6 +176,7 @@ class Shipment(msgspec.Struct):
     tracking_carrier: str | None = None
     tracking_link: str | None = None
     generated_tracking_link: str | None = None
+    comments: str | None = None
     items: list[ShipmentItem] = []
 
 
@@ -182,6 +191,7 @@ class RefundItem(msgspec.Struct):
 class RefundPayment(msgspec.Struct):
     amount: Decimal = Decimal(0)
     is_declined: bool = False
+    declined_message: str | None = None
 
 
 class Refund(msgspec.Struct):
@@ -192,6 +202,24 @@ class Refund(msgspec.Struct):
     reason: str | None = None
     items: list[RefundItem] = []
     payments: list[RefundPayment] = []
+
+
+class PaymentOption(msgspec.Struct):
+    provider_id: str
+    amount: Decimal
+    provider_description: str | None = None
+    offline: bool = False
+    offline_provider: bool = False
+    offline_reason: str | None = None
+
+
+class Quote(msgspec.Struct):
+    """What BigCommerce would pay back, and by which providers; each method is one or several payments."""
+
+    total_refund_amount: Decimal
+    total_refund_tax_amount: Decimal = Decimal(0)
+    adjustment: Decimal = Decimal(0)
+    refund_methods: list[list[PaymentOption]] = []
 
 
 class RawOrder(msgspec.Struct):
