@@ -122,6 +122,17 @@ def order(number: int, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
+def allocation(warehouse_id: str, lines: list[tuple[int, int]], **changes: Any) -> dict[str, Any]:
+    """What a warehouse holds of an order: numbers of lines, and how many units of each."""
+    parts = [
+        {"line_item_id": uuid("LineItem", each), "quantity_allocated": units, "is_kit_component": False}
+        for each, units in lines
+    ]
+    reference = f"allocation of {warehouse_id}"
+    given = {"warehouse_id": warehouse_id, "allocated_at": "2026-06-01T13:00:00", "allocation_reference": reference}
+    return {**given, "line_items": parts} | changes
+
+
 def stock(warehouse_id: str, available: int, **changes: Any) -> dict[str, Any]:
     return {
         "warehouse_id": warehouse_id,
@@ -146,6 +157,7 @@ def product(number: int, **changes: Any) -> dict[str, Any]:
         "name": f"Product {number}",
         "barcode": f"40000000{number:05}",
         "kit": False,
+        "kit_build": False,
         "virtual": False,
         "created_at": "2026-05-01T00:00:00",
         "updated_at": "2026-05-01T00:00:00",

@@ -35,6 +35,12 @@ WRAPPERS = frozenset({"edges", "node", "pageInfo"})
 SCOPES = {"orders": "view:orders", "order": "view:orders", "shipment": "view:orders", "account": "view:account"}
 SCOPES |= dict.fromkeys(("product", "products", "warehouse_products"), "view:products")
 SCOPES |= dict.fromkeys(("webhooks", "webhook_create", "webhook_delete"), "change:webhooks")
+SCOPES |= {"inventory_changes": "view:inventory", "shipment_create": "change:shipments"}
+SCOPES |= {"order_update_fulfillment_status": "change:orders"}
+SCOPES |= dict.fromkeys(("inventory_add", "inventory_remove", "inventory_replace"), "change:inventory")
+LISTED = frozenset({"orders", "products", "warehouse_products", "inventory_changes"})
+CUT_OFF = 0
+DOWN = 503
 
 Scripted = tuple[int, dict[str, str], bytes]
 
@@ -52,7 +58,8 @@ class Shop:
     """``orders``, ``products`` and ``warehouses`` by id. ``after_request`` runs behind each GraphQL request.
 
     ``starved`` requests are refused for lack of credits, and told to wait for ``wait``. ``scripted`` answers come before all
-    others. ``cost`` is what the dearest request would have cost at most, by ShipHero's own rule. ``inclusive`` tells whether
+    others. The first of ``faults`` breaks the next request that asks for its name: it is ``CUT_OFF`` or answered with a
+    status, once it is carried out (``True``) or instead of it. ``slotted`` warehouses know stock by location only. ``cost`` is what the dearest request would have cost at most, by ShipHero's own rule. ``inclusive`` tells whether
     the bounds of filters belong to the window.
     """
 
@@ -71,6 +78,9 @@ class Shop:
     most_credits: int = MOST_CREDITS
     cost: int = 0
     scripted: list[Scripted] = field(default_factory=list)
+    faults: list[tuple[str, int, bool]] = field(default_factory=list)
+    changes: list[dict[str, Any]] = field(default_factory=list)
+    slotted: set[str] = field(default_factory=set)
     requests: list[dict[str, Any]] = field(default_factory=list)
     after_request: Callable[[], None] = lambda: None
     url: str = ""
@@ -117,6 +127,11 @@ class Shop:
         if authorization != f"Bearer {self.token}":
             return 401, {}, b'{"message": "Unauthorized"}'
         self.requests.append(given)
+        if self.faults and f"{self.faults[0][0]}(" in given["query"]:
+            _, status, taken = self.faults.pop(0)
+            if taken:
+                self._execute(given["query"], given.get("variables") or {})
+            return status, {"retry-after": "0"} if status == 429 else {}, b"{}"
         answered = self._execute(given["query"], given.get("variables") or {})
         self.after_request()
         return 200, {}, json.dumps(answered).encode()
@@ -191,6 +206,106 @@ class Shop:
         self.hooks = [hook for hook in self.hooks if not _same_hook(hook, data)]
         return {"request_id": "x"}
 
+    def list_inventory_changes(self, analyze: bool = False, **filters: Any) -> Any:
+        if "reason" in filters and not ("date_from" in filters and "date_to" in filters):
+            raise Refusal("The reason needs a range of dates", 4)
+        low, high = filters["date_from"], filters["date_to"]
+        owner, reason = filters.get("customer_account_id"), filters.get("reason", "")
+        assert datetime.fromisoformat(high) - datetime.fromisoformat(low) <= timedelta(days=60)
+        found = [
+            each
+            for each in self.changes
+            if low <= each["created_at"] <= high and reason in each["reason"] and owner in (None, each["account_id"])
+        ]
+        return {"complexity": 1} if analyze else {"data": found}
+
+    def inventory_add(self, data: dict[str, Any]) -> Any:
+        return self._change(data, data["quantity"])
+
+    def inventory_remove(self, data: dict[str, Any]) -> Any:
+        return self._change(data, -data["quantity"])
+
+    def inventory_replace(self, data: dict[str, Any]) -> Any:
+        if data["warehouse_id"] in self.slotted and not data.get("location_id"):
+            raise Refusal("A location is needed in a warehouse with dynamic slotting", 4)
+        _, place = self._place(data)
+        at = data.get("location_id")
+        held = place.get("locations", {}).get(at, 0) if at else place["on_hand"]
+        return self._change(data, data["quantity"] - held)
+
+    def shipment_create(self, data: dict[str, Any]) -> Any:
+        assert "customer_account_id" not in data, "a 3PL creates shipments itself"
+        order = _one(self.orders, data["order_id"], "Order")
+        lines = {edge["node"]["id"]: edge["node"] for edge in order["line_items"]["edges"]}
+        for part in data["line_items"]:
+            line = lines[part["line_item_id"]]
+            if line["quantity_shipped"] + part["quantity"] > line["quantity"]:
+                raise Refusal(f"Line item {line['sku']} has not that many units to ship", 4)
+        number = 1000 + sum(len(each["shipments"]) for each in self.orders.values())
+        made = records.shipment(number, [], warehouse_id=data["warehouse_id"], created_date=self.tick())
+        made["shipped_off_shiphero"] = bool(data.get("shipped_off_shiphero"))
+        made["shipping_labels"] = [self._label(number, each, lines) for each in data.get("labels") or []]
+        made["line_items"] = records.connection(
+            [
+                {"id": records.uuid("ShipmentLineItem", number * 100 + at), **part}
+                for at, part in enumerate(data["line_items"])
+            ]
+        )
+        for part in data["line_items"]:
+            lines[part["line_item_id"]]["quantity_shipped"] += part["quantity"]
+        self.touch(order, shipments=[*order["shipments"], made])
+        return {"request_id": "x", "shipment": made}
+
+    def order_update_fulfillment_status(self, data: dict[str, Any]) -> Any:
+        order = _one(self.orders, data["order_id"], "Order")
+        self._must_be(order, data)
+        self.tick()
+        self.touch(order, fulfillment_status=data["fulfillment_status"], allocations=[])
+        return {"request_id": "x", "order": order}
+
+    def _label(self, number: int, data: dict[str, Any], lines: dict[str, Any]) -> dict[str, Any]:
+        url = data["label"].get("pdf_location")
+        if url is not None and not url.startswith("https://"):
+            raise Refusal("The label needs a valid URL", 4)
+        assert set(data["line_item_ids"]) <= set(lines)
+        named = {name: data.get(name) for name in ("carrier", "shipping_method", "tracking_number", "tracking_url")}
+        return records.label(number, **named, created_date=self.time())
+
+    def _place(self, data: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The product of the SKU, and its stock in the warehouse."""
+        product = next((each for each in self.products.values() if each["sku"] == data["sku"]), None)
+        if product is None:
+            raise Refusal("Product not found", 5)
+        self._must_be(product, data)
+        for place in product["warehouse_products"]:
+            if place["warehouse_id"] == data["warehouse_id"]:
+                return product, place
+        raise Refusal(f"{data['sku']} is not in this warehouse", 5)
+
+    def _must_be(self, record: dict[str, Any], data: dict[str, Any]) -> None:
+        """A client's records are changed in the client's name, and one's own in nobody's."""
+        if (data.get("customer_account_id") or records.ACCOUNT) != record["account_id"]:
+            raise Refusal("Not found in this account", 5)
+
+    def _change(self, data: dict[str, Any], units: int) -> Any:
+        """Change what is on hand; orders that wait for stock get it first."""
+        product, place = self._place(data)
+        if place["on_hand"] + units < 0:
+            raise Refusal(f"Not enough inventory of {data['sku']} to remove {-units}", 4)
+        waiting = min(max(units, 0), place["backorder"])
+        log = {"id": str(len(self.changes)), "sku": data["sku"], "account_id": product["account_id"]}
+        log |= {"previous_on_hand": place["on_hand"], "change_in_on_hand": units, "reason": data.get("reason") or ""}
+        self.changes.append({**log, "warehouse_id": data["warehouse_id"], "created_at": self.tick()})
+        place["on_hand"] += units
+        place["allocated"] += waiting
+        place["backorder"] -= waiting
+        place["available"] += units - waiting
+        place["updated_at"] = self.time()
+        if data.get("location_id"):
+            locations = place.setdefault("locations", {})
+            locations[data["location_id"]] = locations.get(data["location_id"], 0) + units
+        return {"request_id": "x", "warehouse_product": place}
+
     def sign(self, name: str, body: bytes) -> dict[str, str]:
         """The headers of a webhook of this name."""
         secret = next(
@@ -239,7 +354,7 @@ def _resolve(source: Any, info: graphql.GraphQLResolveInfo[Any], **arguments: An
     name = info.field_name
     if isinstance(source, Shop):
         _permit(source, name)
-        listed = "list_" if name in ("orders", "products", "warehouse_products") else ""
+        listed = "list_" if name in LISTED else ""
         return getattr(source, listed + name)(**arguments)
     value = source.get(name)
     if isinstance(value, list) and "first" in info.parent_type.fields[name].args:
@@ -315,6 +430,9 @@ def open_shop() -> Iterator[Shop]:
                 except Exception as error:
                     faults.append(error)
                     status, headers, reply = 400, {}, b"the test's own server failed"
+            if status == CUT_OFF:
+                self.close_connection = True
+                return
             self.send_response(status)
             for name, value in {**headers, "content-length": str(len(reply))}.items():
                 self.send_header(name, value)

@@ -11,6 +11,7 @@ last one began up to now. Bounds are widened by a second, because the vendor doe
 
 import base64
 import binascii
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -26,6 +27,7 @@ from unicart.connectors.kit import (
     CredentialsRejected,
     Hint,
     Hook,
+    OutcomeUnknown,
     PlatformUnavailable,
     Pull,
     RateLimitedByPlatform,
@@ -36,11 +38,13 @@ from unicart.connectors.kit import (
     read_cursor,
     write_cursor,
 )
-from unicart.connectors.shiphero import auth, mapping, webhooks
+from unicart.connectors.shiphero import auth, mapping, payloads, webhooks, writes
 from unicart.connectors.shiphero.errors import NOT_FOUND, OUTCOMES, Answer, is_of, refusal
 from unicart.connectors.shiphero.facts import FACTS
 from unicart.contract.resources import Function, Record
+from unicart.contract.writes import InventoryAdjustment, NewShipment
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 Stage = Literal["orders", "orders_created", "products", "products_created", "stock"]
@@ -59,6 +63,9 @@ MOST_TRIES = 10
 MOST_PASSES = 10
 FIRST_WINDOW = timedelta(hours=1)
 SECOND = timedelta(seconds=1)
+LOOKED_BACK = timedelta(days=2)
+"""How old a write may be that is repeated: a reference lives for a day."""
+
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 END = datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -95,7 +102,7 @@ ORDER = f"""fragment Fields on Order {{
   authorizations {{ transaction_id authorized_amount postauthed_amount refunded_amount }}
 }}"""
 PRODUCT = """fragment Fields on Product {
-  id legacy_id account_id sku name barcode kit virtual created_at updated_at tags
+  id legacy_id account_id sku name barcode kit kit_build virtual created_at updated_at tags
   dimensions { height width length weight }
   images { src position }
   kit_components { sku quantity }
@@ -144,6 +151,24 @@ WEBHOOK_CREATE = """mutation WebhookCreate($data: CreateWebhookInput!) {
   webhook_create(data: $data) { webhook { shared_signature_secret } }
 }"""
 WEBHOOK_DELETE = "mutation WebhookDelete($data: DeleteWebhookInput!) { webhook_delete(data: $data) { request_id } }"
+
+OWN_ACCOUNT = "query OwnAccount { account { data { id email username } } }"
+STOCK_CHANGES = f"""query StockChanges(
+  $reason: String!, $from: ISODateTime!, $to: ISODateTime!, $customer: String, $after: String
+) {{
+  list: inventory_changes(reason: $reason, date_from: $from, date_to: $to, customer_account_id: $customer) {{
+    data(first: {LINES}, after: $after) {{ edges {{ node {{ sku change_in_on_hand reason }} }} {PAGE_INFO} }}
+  }}
+}}"""
+STOCK_ADD = "mutation StockAdd($data: UpdateInventoryInput!) { inventory_add(data: $data) { request_id } }"
+STOCK_REMOVE = "mutation StockRemove($data: UpdateInventoryInput!) { inventory_remove(data: $data) { request_id } }"
+STOCK_REPLACE = "mutation StockReplace($data: ReplaceInventoryInput!) { inventory_replace(data: $data) { request_id } }"
+SHIPMENT_CREATE = """mutation ShipmentCreate($data: CreateShipmentInput!) {
+  shipment_create(data: $data) { request_id }
+}"""
+ORDER_STATUS = """mutation OrderStatus($data: UpdateOrderFulfillmentStatusInput!) {
+  order_update_fulfillment_status(data: $data) { request_id }
+}"""
 
 
 def _ids(list: str, dates: str, node: str) -> str:
@@ -315,6 +340,35 @@ class _Warehouses(msgspec.Struct):
     account: _PlacesHolder
 
 
+class _Kind(msgspec.Struct):
+    """Orders have a status, products none."""
+
+    fulfillment_status: str | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class _Change(msgspec.Struct):
+    sku: str | None = None
+    change_in_on_hand: int | None = None
+    reason: str | None = None
+
+
+class _ChangeEdge(msgspec.Struct):
+    node: _Change | None = None
+
+
+class _ChangePage(msgspec.Struct):
+    edges: list[_ChangeEdge | None]
+    page_info: _PageInfo = msgspec.field(name="pageInfo")
+
+
+class _ChangePageHolder(msgspec.Struct):
+    data: _ChangePage
+
+
+class _Changes(msgspec.Struct):
+    list: _ChangePageHolder
+
+
 class _Webhook(msgspec.Struct):
     name: str
     url: str | None = None
@@ -360,6 +414,7 @@ class ShipHeroConnector(Connector):
         session.outcomes.update(OUTCOMES)
         session.refresh = self._log_in
         self._customer = credentials.get("customer_account_id") or None
+        self._own_id: str | None = None
         self._logged_in = False
         self._ahead = timedelta(0)
 
@@ -390,6 +445,63 @@ class ShipHeroConnector(Connector):
         for start in range(0, len(wanted), BATCH):
             found += await self._records(function, wanted[start : start + BATCH])
         return found
+
+    async def ready(self) -> None:
+        if not self._logged_in:
+            await self._log_in()
+
+    async def adjust_inventory(self, product: bytes, adjustment: InventoryAdjustment, reference: str) -> None:
+        source = self._decoded(product, payloads.Product)
+        warehouse_id = writes.place(source, adjustment)
+        customer = await self._acting_for(source.account_id)
+        if await self._stock_changes(reference, customer):
+            return
+        change = writes.adjustment(source, warehouse_id, adjustment)
+        if not change.quantity and not change.exact:
+            return
+        try:
+            await self._change_stock(change, writes.reason(adjustment.reason or "Adjusted", reference), customer)
+        except (OutcomeUnknown, BadAnswer) as unknown:
+            if not await self._is_logged(reference, customer):
+                raise unknown
+
+    async def create_shipment(self, order: bytes, shipment: NewShipment, reference: str) -> None:
+        """Take what is shipped from the stock, create the shipment, and close the order if that was the last of it.
+
+        The shipment is what nobody can take back: what may be refused and undone comes before it.
+        """
+        unified, source = mapping.order(order), self._decoded(order, payloads.Order)
+        customer = await self._acting_for(source.account_id)
+        if writes.awaits_status(unified, source) and writes.is_told(unified, source, shipment):
+            await self._close(source, customer)
+            return
+        parcel = writes.parcel(unified, source, shipment)
+        warehouse_id = parcel.warehouse_id or await self._only_warehouse()
+        data = writes.shipment(source, parcel, warehouse_id, shipment)
+        taken: list[writes.StockChange] = []
+        reason = writes.reason(f"Shipped with order {source.order_number or source.id}", reference)
+        if shipment.specific.get("remove_inventory", True):
+            products = await self.fetch(Function.GET_PRODUCTS, writes.products_of(source, parcel))
+            contents = [self._decoded(each, payloads.Product) for each in products]
+            wanted = writes.withdrawals(source, parcel, warehouse_id, contents)
+            taken = await self._take(wanted, reason, reference, customer)
+        try:
+            await self._ask(SHIPMENT_CREATE, msgspec.Raw, {"data": data}, once=True)
+        except (OutcomeUnknown, BadAnswer):
+            raise
+        except ConnectorError as error:
+            await self._put_back(taken, reason, customer, error)
+            raise
+        if parcel.last:
+            await self._close(source, customer)
+
+    @classmethod
+    def bears(cls, raw: bytes, reference: str) -> bool | None:
+        """False for an order that is shipped but not closed: the last step is missing. Otherwise it shows no reference."""
+        if msgspec.json.decode(raw, type=_Kind).fulfillment_status is msgspec.UNSET:
+            return None
+        source = msgspec.json.decode(raw, type=payloads.Order)
+        return False if writes.awaits_status(mapping.order(raw), source) else None
 
     async def subscribe(self, url: str) -> dict[str, str]:
         shop_name = f"unicart-{fingerprint(url)}"
@@ -601,6 +713,100 @@ class ShipHeroConnector(Connector):
         raws = map(bytes, answer.account.data.warehouses or [])
         return [raw for raw in raws if raw != b"null"]
 
+    async def _take(
+        self, wanted: Sequence[writes.StockChange], reason: str, reference: str, customer: str | None
+    ) -> list[writes.StockChange]:
+        """Take units from the stock, those that an earlier call has not taken; what was taken in all."""
+        logged = await self._stock_changes(reference, customer) if wanted else {}
+        taken: list[writes.StockChange] = []
+        for change in wanted:
+            missing = msgspec.structs.replace(change, quantity=change.quantity - logged.get(change.sku, 0))
+            try:
+                if missing.quantity < 0:
+                    await self._change_stock(missing, reason, customer)
+            except (OutcomeUnknown, BadAnswer):
+                raise
+            except ConnectorError as error:
+                before = msgspec.structs.replace(change, quantity=change.quantity - missing.quantity)
+                await self._put_back([*taken, before], reason, customer, error)
+                if not isinstance(error, RequestRefused):
+                    raise
+                message = f"{error.message} {change.sku} is not taken from the stock; remove_inventory false leaves it."
+                raise RequestRefused(message, error.detail, error.url, error.status) from error
+            taken.append(change)
+        return taken
+
+    async def _put_back(
+        self, taken: Sequence[writes.StockChange], reason: str, customer: str | None, refusal: ConnectorError
+    ) -> None:
+        for change in taken:
+            if not change.quantity:
+                continue
+            back = msgspec.structs.replace(change, quantity=-change.quantity)
+            try:
+                await self._change_stock(back, reason, customer)
+            except ConnectorError as error:
+                message = f"{refusal.message} {-change.quantity} of {change.sku} may still be missing in the stock: "
+                raise OutcomeUnknown(message + error.message, error.detail, error.url) from error
+
+    async def _change_stock(self, change: writes.StockChange, reason: str, customer: str | None) -> None:
+        query = STOCK_REPLACE if change.exact else STOCK_REMOVE if change.quantity < 0 else STOCK_ADD
+        await self._ask(query, msgspec.Raw, {"data": writes.stock(change, reason, customer)}, once=True)
+
+    async def _stock_changes(self, reference: str, customer: str | None) -> dict[str, int]:
+        """By SKU, how much the stock on hand has changed under a reference."""
+        now = await self._time()
+        bounds = {"from": _text(now - LOOKED_BACK), "to": _text(now + timedelta(hours=1))}
+        found: dict[str, int] = {}
+        after: str | None = None
+        while True:
+            variables = {**bounds, "reason": reference, "customer": customer, "after": after}
+            try:
+                page = (await self._ask(STOCK_CHANGES, _Changes, variables)).list.data
+            except (PlatformUnavailable, RateLimitedByPlatform) as error:
+                # An earlier call may have changed it: to take this for a refusal would let it be changed twice.
+                message = f"Whether the stock is changed already cannot be read now: {error.message}"
+                raise OutcomeUnknown(message, error.detail, error.url) from error
+            for node in (edge.node for edge in page.edges if edge is not None and edge.node is not None):
+                if reference in (node.reason or ""):
+                    found[node.sku or ""] = found.get(node.sku or "", 0) + (node.change_in_on_hand or 0)
+            if not page.page_info.has_next_page:
+                return found
+            after = self._behind(page.page_info, after)
+
+    async def _is_logged(self, reference: str, customer: str | None) -> bool:
+        try:
+            return bool(await self._stock_changes(reference, customer))
+        except ConnectorError:
+            return False
+
+    async def _close(self, order: payloads.Order, customer: str | None) -> None:
+        """Set an order to fulfilled, which may be done twice."""
+        try:
+            await self._ask(ORDER_STATUS, msgspec.Raw, {"data": writes.fulfilled(order, customer)})
+        except RequestRefused as error:
+            log.warning("%s is shipped, but ShipHero does not set it to fulfilled: %s", order.id, error.message)
+        except ConnectorError as error:
+            message = f"The shipment is created, but the order is not set to fulfilled yet: {error.message}"
+            raise OutcomeUnknown(message, error.detail, error.url) from error
+
+    async def _only_warehouse(self) -> str:
+        ids: list[str] = [self._decoded(raw, _Named).id for raw in await self._warehouses()]
+        if len(ids) == 1:
+            return ids[0]
+        message = (
+            f"warehouse_id: is needed, as the lines are not allocated. The account has: {', '.join(ids) or 'none'}."
+        )
+        raise RequestRefused(message, status=422)
+
+    async def _acting_for(self, owner: str | None) -> str | None:
+        """Whose records a mutation is told to change: null for the account's own, else the 3PL's client."""
+        if self._customer or not owner:
+            return self._customer
+        if self._own_id is None:
+            self._own_id = (await self._ask(OWN_ACCOUNT, _Checked)).account.data.id
+        return None if owner == self._own_id else owner
+
     async def _delete_webhooks(self, chosen: Callable[[_Webhook], bool]) -> None:
         for webhook in await self._webhooks():
             if chosen(webhook):
@@ -630,9 +836,17 @@ class ShipHeroConnector(Connector):
         return info.end_cursor
 
     async def _ask(
-        self, query: str, type: type[T], variables: Mapping[str, Any] | None = None, *, or_none: bool = False
+        self,
+        query: str,
+        type: type[T],
+        variables: Mapping[str, Any] | None = None,
+        *,
+        or_none: bool = False,
+        once: bool = False,
     ) -> T:
         """The decoded data of a query, once there are credits for it. With ``or_none``, records that are not there are null.
+
+        A mutation that must not take effect twice is sent ``once``: what has an error by ShipHero has not taken effect.
 
         Raises:
             ConnectorError: by the code of ShipHero's error.
@@ -641,7 +855,7 @@ class ShipHeroConnector(Connector):
         if renewed:
             await self._log_in()
         for _ in range(MOST_TRIES):
-            answer, url = await self._send(query, variables)
+            answer, url = await self._send(query, variables, once)
             errors = [each for each in answer.errors if not (or_none and is_of(each, NOT_FOUND))]
             if not errors:
                 nothing = or_none and bytes(answer.data) == b"null"
@@ -657,8 +871,9 @@ class ShipHeroConnector(Connector):
                 break
         raise error
 
-    async def _send(self, query: str, variables: Mapping[str, Any] | None) -> tuple[Answer, str]:
-        reply = await self.session.request("POST", GRAPHQL, json={"query": query, "variables": dict(variables or {})})
+    async def _send(self, query: str, variables: Mapping[str, Any] | None, once: bool) -> tuple[Answer, str]:
+        body = {"query": query, "variables": dict(variables or {})}
+        reply = await self.session.request("POST", GRAPHQL, json=body, once=once)
         return self.session.decode(reply, Answer), reply.url
 
     async def _log_in(self) -> None:

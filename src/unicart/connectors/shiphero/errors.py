@@ -83,4 +83,4 @@ def refusal(errors: Sequence[GraphQLError], url: str) -> ConnectorError:
         return CredentialsRejected(
             f"{url} does not accept the token: {detail}. Renew the refresh token on the connection.", detail, url
         )
-    return RequestRefused(f"{url} refused the query: {detail}", detail, url)
+    return RequestRefused(f"{url} refused the query: {detail}", detail, url, 422)

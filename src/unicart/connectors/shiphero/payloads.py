@@ -197,6 +197,7 @@ class Product(msgspec.Struct):
     name: str | None = None
     barcode: str | None = None
     kit: bool | None = None
+    kit_build: bool | None = None
     virtual: bool | None = None
     created_at: str | None = None
     updated_at: str | None = None
