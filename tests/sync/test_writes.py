@@ -98,7 +98,7 @@ class Treacherous(Connector):
     def __init__(self, clock: Callable[[], int]) -> None:
         super().__init__({}, Session(""))
         self.made: list[Made] = []
-        self.stock: list[tuple[int, int]] = [(0, 10)]
+        self.stock: list[tuple[int, int, str]] = [(0, 10, "")]
         self.outcome: Outcome = "done"
         self.order = "o"
         self._clock = clock
@@ -112,10 +112,12 @@ class Treacherous(Connector):
     async def fetch(self, function: Function, ids: Sequence[str]) -> Sequence[bytes]:
         now = self._clock()
         if function is Function.GET_PRODUCTS:
-            level = sum(change for due, change in self.stock if due <= now)
-            return [msgspec.json.encode({"id": "p", "level": level, "now": now})]
-        shown = [made for made in self.made if made.due <= now]
-        return [msgspec.json.encode({"id": self.order, "now": now, "made": shown})]
+            shown = [(change, reference) for due, change, reference in self.stock if due <= now]
+            references = [reference for _, reference in shown if self.remembers]
+            level = sum(change for change, _ in shown)
+            return [msgspec.json.encode({"id": "p", "level": level, "now": now, "adjusted": references})]
+        made = [each for each in self.made if each.due <= now]
+        return [msgspec.json.encode({"id": self.order, "now": now, "made": made})]
 
     @classmethod
     def map(cls, function: Function, raw: bytes) -> Sequence[Record]:
@@ -159,7 +161,7 @@ class Treacherous(Connector):
         self._write(lambda due: self._add(made, due))
 
     async def adjust_inventory(self, product: bytes, adjustment: InventoryAdjustment, reference: str) -> None:
-        self._write(lambda due: self.stock.append((due, adjustment.quantity)))
+        self._write(lambda due: self.stock.append((due, adjustment.quantity, reference)))
 
     def _add(self, made: Made, due: int) -> None:
         reference = made.reference if self.remembers else None
@@ -318,7 +320,7 @@ def desk(database: Database, vault: Vault, connection: Connection) -> Desk:
 @pytest.mark.anyio
 async def test_a_stock_that_has_changed_meanwhile_is_not_guessed_at(desk: Desk) -> None:
     assert await desk.attempt(RISE, "key", "cut before") == 502
-    desk.platform.stock.append((desk.now, -1))
+    desk.platform.stock.append((desk.now, -1, ""))
     desk.now += SETTLED + 1
     assert await desk.attempt(RISE, "key", "done") == 502
     assert len(desk.platform.stock) == 2
