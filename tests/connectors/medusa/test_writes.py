@@ -300,6 +300,20 @@ def test_a_shipment_cut_off_anywhere_is_completed_and_not_doubled(shop: Shop, nu
     assert sorted(map(str, shop.packed())) == sorted(map(str, [{MUG: 2}, {MUG: 2}, {POSTER: 2}]))
 
 
+def test_what_is_packed_between_the_halves_of_a_whole_shipment_goes_with_it(shop: Shop) -> None:
+    first = shop.pack({MUG: 7})
+    shop.before = functools.partial(cut_off_after, iter(range(2)))
+    with pytest.raises(OutcomeUnknown):
+        ship(shop)
+    shop.before = nothing
+    shop._cancel({}, shop.order["fulfillments"][1]["id"])
+    second = shop.pack({POSTER: 3})
+    ship(shop)
+    assert shipped(shop) == {"mug-l": 7, "poster-s": 3}
+    assert shop.order["metadata"] == {f"unicart_shipment_{REFERENCE}": f"{first},{second}"}
+    assert bears(shop) is True
+
+
 @settings(deadline=None, max_examples=60)
 @given(
     cuts=st.lists(st.tuples(st.integers(0, 4), st.booleans()), max_size=5),

@@ -275,14 +275,15 @@ class MedusaConnector(Connector):
         source = _read(order, Order)
         plan = writes.plan(source, shipment, reference, await self._needed(source))
         if plan.lines:
-            await self._check_option(plan.shipping_option_id)
+            await self._check_option(writes.shipping_option(source, shipment))
         reserved = {} if shipment.warehouse_id else await self._reserved(list(plan.lines))
         path, packed = f"/admin/orders/{source.id}", list(plan.own)
         try:
             for part in writes.parts(source, plan.lines, reserved, shipment.warehouse_id):
                 packed = await self._pack(path, writes.fulfillment_body(part, shipment, reference), source, reference)
             if plan.taken:
-                await self.session.request("POST", path, json=writes.taken_body(plan.taken, reference), once=True)
+                body = writes.taken_body(source, plan.taken, reference)
+                await self.session.request("POST", path, json=body, once=True)
             for fulfillment in [*packed, *plan.taken]:
                 sending = f"{path}/fulfillments/{fulfillment.id}/shipments"
                 body = writes.shipment_body(fulfillment, shipment)
@@ -362,7 +363,7 @@ class MedusaConnector(Connector):
             with suppress(RequestRefused):
                 await self.session.request("POST", f"{path}/fulfillments/{fulfillment.id}/cancel", json={})
         if len(made) < len(fulfillments):
-            await self.session.request("POST", path, json=writes.taken_body([], reference))
+            await self.session.request("POST", path, json=writes.forgetting_body(reference))
 
     async def _payments_of(self, order: Order) -> list[Payment]:
         """The order's payments, with what is captured and refunded of each."""

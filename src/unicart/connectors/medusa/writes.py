@@ -43,13 +43,12 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What a shipment needs: quantities of lines to pack for a shipping option, and packed fulfilments to send.
+    """What a shipment needs: quantities of lines to pack, and packed fulfilments to send.
 
     Those in ``taken`` were packed by somebody else and do not bear the reference yet; those in ``own`` do.
     """
 
     lines: Mapping[str, int]
-    shipping_option_id: str
     own: Sequence[Fulfillment]
     taken: Sequence[Fulfillment]
 
@@ -74,46 +73,52 @@ def plan(order: Order, shipment: NewShipment, reference: str, needed: Needed) ->
     Raises:
         RequestRefused: the order has not that much open.
     """
-    for name, url in (("tracking_url", shipment.tracking_url), ("label_url", shipment.specific.get("label_url"))):
-        if url and not url.startswith(("http://", "https://")):
-            raise refused(f"{name}: Medusa takes only URLs that begin with http:// or https://.")
+    _check_urls(shipment)
     if order.status == "canceled":
         raise refused("order_id: the order is cancelled in Medusa, and takes no shipments any more.")
-    live = [each for each in order.fulfillments or [] if each.canceled_at is None]
+    live = _live(order)
     own = [each for each in live if is_own(each, order, reference)]
     others = [each for each in live if each not in own and not _is_sent(each)]
     if shipment.warehouse_id is not None:
         others = [each for each in others if each.location_id == shipment.warehouse_id]
-    unpacked = {item.id: _unpacked(item) for item in order.items or []}
+    unpacked = {item.id: int(item.quantity - item.detail.fulfilled_quantity) for item in order.items or []}
     if shipment.line_items:
         wanted = _wanted(shipment, unpacked)
         for fulfillment in own:
             wanted = _less(wanted, contents(fulfillment, needed))
         taken, lines = _chosen(wanted, others, needed)
-        _check_open(lines, unpacked, others, taken, needed)
+        _check_open(lines, unpacked, [each for each in others if each not in taken], needed)
     else:
         taken, lines = others, {id: open for id, open in unpacked.items() if open > 0}
     if not own and not taken and not lines:
         raise refused("line_items: everything that can be shipped of this order is shipped already.")
-    option = shipment.specific.get("shipping_option_id") or _shipping_option(order)
-    if lines and not option:
+    return Plan(lines, to_send(own, order, reference), taken)
+
+
+def shipping_option(order: Order, shipment: NewShipment) -> str:
+    """The id of the shipping option to pack for.
+
+    Raises:
+        RequestRefused: neither the shipment nor the order has one.
+    """
+    usual = next((method.shipping_option_id for method in order.shipping_methods or []), None)
+    option = shipment.specific.get("shipping_option_id") or usual
+    if not option:
         raise refused(
             "shipping_option_id: the order has no shipping method that Medusa could send it with. "
             "Name one of the shop's shipping options."
         )
-    return Plan(lines, option or "", to_send(own, order, reference), taken)
+    return str(option)
 
 
 def is_own(fulfillment: Fulfillment, order: Order, reference: str) -> bool:
     """Whether a fulfilment belongs to the shipment of that reference."""
-    taken = str((order.metadata or {}).get(f"{TAKEN}{reference}", "")).split(",")
-    return is_made_for(fulfillment, reference) or fulfillment.id in taken
+    return is_made_for(fulfillment, reference) or fulfillment.id in _taken(order, reference)
 
 
 def bears(order: Order, reference: str) -> bool:
     """Whether an order shows the completed shipment or refund of that reference."""
-    live = [each for each in order.fulfillments or [] if each.canceled_at is None]
-    own = [each for each in live if is_own(each, order, reference)]
+    own = [each for each in _live(order) if is_own(each, order, reference)]
     if own:
         return all(_is_sent(each) for each in own)
     payments = [payment for collection in order.payment_collections or [] for payment in collection.payments]
@@ -187,9 +192,15 @@ def shipment_body(fulfillment: Fulfillment, shipment: NewShipment) -> dict[str, 
     }
 
 
-def taken_body(taken: Sequence[Fulfillment], reference: str) -> dict[str, Any]:
-    """The body of `POST /admin/orders/{id}` that gives the order the reference; Medusa removes what is empty."""
-    return {"metadata": {f"{TAKEN}{reference}": ",".join(each.id for each in taken)}}
+def taken_body(order: Order, taken: Sequence[Fulfillment], reference: str) -> dict[str, Any]:
+    """The body of `POST /admin/orders/{id}` by which the order remembers what a shipment has taken."""
+    ids = [*_taken(order, reference), *(each.id for each in taken)]
+    return {"metadata": {f"{TAKEN}{reference}": ",".join(ids)}}
+
+
+def forgetting_body(reference: str) -> dict[str, Any]:
+    """The body of `POST /admin/orders/{id}` by which the order forgets it; Medusa removes what is empty."""
+    return {"metadata": {f"{TAKEN}{reference}": ""}}
 
 
 def to_refund(order: Order, refund: NewRefund, payments: Sequence[Payment], reference: str) -> tuple[Decimal, Decimal]:
@@ -303,12 +314,19 @@ def _is_sent(fulfillment: Fulfillment) -> bool:
     return fulfillment.shipped_at is not None or fulfillment.delivered_at is not None
 
 
-def _unpacked(item: Item) -> int:
-    return int(item.quantity - item.detail.fulfilled_quantity)
+def _taken(order: Order, reference: str) -> list[str]:
+    ids = str((order.metadata or {}).get(f"{TAKEN}{reference}", ""))
+    return [id for id in ids.split(",") if id]
 
 
-def _shipping_option(order: Order) -> str | None:
-    return next((method.shipping_option_id for method in order.shipping_methods or []), None)
+def _live(order: Order) -> list[Fulfillment]:
+    return [each for each in order.fulfillments or [] if each.canceled_at is None]
+
+
+def _check_urls(shipment: NewShipment) -> None:
+    for name, url in (("tracking_url", shipment.tracking_url), ("label_url", shipment.specific.get("label_url"))):
+        if url and not url.startswith(("http://", "https://")):
+            raise refused(f"{name}: Medusa takes only URLs that begin with http:// or https://.")
 
 
 def _notification(shipment: NewShipment) -> dict[str, Any]:
@@ -343,16 +361,12 @@ def _chosen(
 
 
 def _check_open(
-    lines: Mapping[str, int],
-    unpacked: Mapping[str, int],
-    packed: Sequence[Fulfillment],
-    chosen: Sequence[Fulfillment],
-    needed: Needed,
+    lines: Mapping[str, int], unpacked: Mapping[str, int], packed: Sequence[Fulfillment], needed: Needed
 ) -> None:
     for line, quantity in lines.items():
         if quantity <= unpacked[line]:
             continue
-        holder = next((each for each in packed if each not in chosen and line in contents(each, needed)), None)
+        holder = next((each for each in packed if line in contents(each, needed)), None)
         if holder is None:
             raise refused(f"line_items: {quantity} of {line} are more than the {max(unpacked[line], 0)} that are open.")
         held = ", ".join(f"{count} of {id}" for id, count in contents(holder, needed).items())
