@@ -58,11 +58,17 @@ ORDER_FIELDS = (
 
 def seed(medusa: Medusa) -> Shop:
     """Make the shop."""
+    shop = seed_catalog(medusa)
+    _make_promotions(shop)
+    _make_orders(shop)
+    return shop
+
+
+def seed_catalog(medusa: Medusa) -> Shop:
+    """Make the shop without orders."""
     shop = Shop(medusa)
     _make_settings(shop)
     _make_catalog(shop)
-    _make_promotions(shop)
-    _make_orders(shop)
     return shop
 
 

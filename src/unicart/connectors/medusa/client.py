@@ -10,6 +10,7 @@ that there was before it, and so finds what changed meanwhile.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, TypeVar
@@ -23,17 +24,30 @@ from unicart.connectors.kit import (
     PlatformUnavailable,
     Pull,
     RawPage,
+    RequestRefused,
     Session,
     format_utc,
     read_cursor,
     write_cursor,
 )
 from unicart.connectors.kit.dates import parse_utc
-from unicart.connectors.medusa import auth, mapping
+from unicart.connectors.medusa import auth, mapping, writes
 from unicart.connectors.medusa.errors import OUTCOMES
 from unicart.connectors.medusa.facts import FACTS
-from unicart.connectors.medusa.payloads import Stamp, Stores
+from unicart.connectors.medusa.payloads import (
+    Fulfillment,
+    InventoryLink,
+    Order,
+    Payment,
+    Payments,
+    RawProduct,
+    RefundReason,
+    RefundReasons,
+    Stamp,
+    Stores,
+)
 from unicart.contract.resources import Function, Record
+from unicart.contract.writes import InventoryAdjustment, NewRefund, NewShipment, WriteFunction
 
 PAGE_SIZE = 100
 FEED_SIZE = 200
@@ -78,6 +92,10 @@ INVENTORY = Source(
     "inventory_items",
     "id,location_levels.id,location_levels.updated_at,variants.product_id",
 )
+RESERVATIONS = Source("/admin/reservations", "reservations", "id,line_item_id,location_id")
+SHIPPING_OPTIONS = Source("/admin/shipping-options", "shipping_options", "id")
+UNDER_WAY = ("pending", "requested")
+"""The statuses of changes of an order that are under way."""
 SOURCES = {Function.GET_ORDERS: ORDERS, Function.GET_PRODUCTS: PRODUCTS, Function.GET_WAREHOUSES: LOCATIONS}
 
 
@@ -167,6 +185,44 @@ class _InventoryItem(msgspec.Struct):
     variants: list[_VariantOf | None] | None = None
 
 
+class _Reservation(msgspec.Struct):
+    line_item_id: str | None = None
+    location_id: str | None = None
+
+
+class _VariantParts(msgspec.Struct):
+    inventory_items: list[InventoryLink | None] | None = None
+
+
+class _LineParts(msgspec.Struct):
+    id: str
+    variant: _VariantParts | None = None
+
+
+class _OrderParts(msgspec.Struct):
+    items: list[_LineParts] = []
+
+
+class _PartsOf(msgspec.Struct):
+    order: _OrderParts
+
+
+class _Packed(msgspec.Struct):
+    fulfillments: list[Fulfillment]
+
+
+class _Answer(msgspec.Struct):
+    order: _Packed
+
+
+class _Kind(msgspec.Struct):
+    product: Any = None
+
+
+class _Changes(msgspec.Struct):
+    order_changes: list[Stamp] = []
+
+
 class _Dated(msgspec.Struct):
     updated_at: str
 
@@ -213,6 +269,130 @@ class MedusaConnector(Connector):
         if function is Function.GET_PRODUCTS:
             return mapping.products(raw)
         return [mapping.warehouse(raw)]
+
+    async def create_shipment(self, order: bytes, shipment: NewShipment, reference: str) -> None:
+        """Pack what is not packed yet, then mark all of it as shipped."""
+        source = _read(order, Order)
+        plan = writes.plan(source, shipment, reference, await self._needed(source))
+        if plan.lines:
+            await self._check_option(writes.shipping_option(source, shipment))
+        reserved = {} if shipment.warehouse_id else await self._reserved(list(plan.lines))
+        path, packed = f"/admin/orders/{source.id}", list(plan.own)
+        try:
+            for part in writes.parts(source, plan.lines, reserved, shipment.warehouse_id):
+                packed = await self._pack(path, writes.fulfillment_body(part, shipment, reference), source, reference)
+            if plan.taken:
+                body = writes.taken_body(source, plan.taken, reference)
+                await self.session.request("POST", path, json=body, once=True)
+            for fulfillment in [*packed, *plan.taken]:
+                sending = f"{path}/fulfillments/{fulfillment.id}/shipments"
+                body = writes.shipment_body(fulfillment, shipment)
+                await self.session.request("POST", sending, json=body, once=True)
+        except RequestRefused:
+            await self._undo(path, [*packed, *plan.taken], reference)
+            raise
+
+    async def refund_order(self, order: bytes, refund: NewRefund, reference: str) -> None:
+        """Pay back from one payment after the other, as far as each goes."""
+        source = _read(order, Order)
+        payments = await self._payments_of(source)
+        total, due = writes.to_refund(source, refund, payments, reference)
+        reason = writes.reason(refund, await self._reasons()) if refund.reason else None
+        await self._check_unchanging(source)
+        for payment, amount in list(writes.shares(due, payments)):
+            await self._pay_back(
+                source, payment, writes.refund_body(amount, total, refund, reason, reference), reference
+            )
+
+    async def adjust_inventory(self, product: bytes, adjustment: InventoryAdjustment, reference: str) -> None:
+        """Set the stock level; Medusa has no request that raises or lowers it."""
+        level = writes.level(_read(product, RawProduct).product, adjustment)
+        path = f"/admin/inventory-items/{level.inventory_item_id}/location-levels"
+        if not level.is_new:
+            path = f"{path}/{level.location_id}"
+        await self.session.request("POST", path, json=writes.level_body(level), once=True)
+
+    @classmethod
+    def bears(cls, raw: bytes, reference: str) -> bool | None:
+        if _read(raw, _Kind).product is not None:
+            return None
+        return writes.bears(_read(raw, Order), reference)
+
+    async def write_values(self, function: WriteFunction) -> Mapping[str, Sequence[str]]:
+        if function is not WriteFunction.CREATE_SHIPMENT:
+            return {}
+        options = await self._every(SHIPPING_OPTIONS, {})
+        return {"shipping_option_id": [_read(raw, _OrderId).id for raw in options]}
+
+    async def _needed(self, order: Order) -> writes.Needed:
+        """What the lines of packed kits consist of."""
+        if not order.fulfillments:
+            return {}
+        fields = "id,items.id,items.variant.inventory_items.inventory_item_id,items.variant.inventory_items.required_quantity"
+        found = await self.session.get(f"/admin/orders/{order.id}", _PartsOf, {"fields": fields})
+        return {
+            (line.id, link.inventory_item_id): link.required_quantity
+            for line in found.order.items
+            for link in (line.variant.inventory_items if line.variant else None) or []
+            if link and link.inventory_item_id and link.required_quantity > 0
+        }
+
+    async def _check_option(self, id: str) -> None:
+        """Refuse a shipping option that there is not; Medusa would answer with an error of its own."""
+        found, _ = await self._list(SHIPPING_OPTIONS, {"id[]": id})
+        if not found:
+            raise writes.refused(f"shipping_option_id: the shop has no shipping option {id}. Name one that it has.")
+
+    async def _reserved(self, lines: Sequence[str]) -> dict[str, str]:
+        """The location at which stock is reserved for each line."""
+        raws = await self._every(RESERVATIONS, {"line_item_id[]": lines}) if lines else []
+        found = [_read(raw, _Reservation) for raw in raws]
+        return {each.line_item_id: each.location_id for each in found if each.line_item_id and each.location_id}
+
+    async def _pack(self, path: str, body: Any, order: Order, reference: str) -> list[Fulfillment]:
+        """Make a fulfilment; all of the shipment's that are not sent yet."""
+        fields = {"fields": "id,*fulfillments,*fulfillments.items"}
+        reply = await self.session.request("POST", f"{path}/fulfillments", params=fields, json=body, once=True)
+        found = self.session.decode(reply, _Answer).order.fulfillments
+        return writes.to_send(found, order, reference)
+
+    async def _undo(self, path: str, fulfillments: Sequence[Fulfillment], reference: str) -> None:
+        """Cancel what was packed for a shipment that is refused, and forget what it took; what was sent stays so."""
+        made = [each for each in fulfillments if writes.is_made_for(each, reference)]
+        for fulfillment in made:
+            with suppress(RequestRefused):
+                await self.session.request("POST", f"{path}/fulfillments/{fulfillment.id}/cancel", json={})
+        if len(made) < len(fulfillments):
+            await self.session.request("POST", path, json=writes.forgetting_body(reference))
+
+    async def _payments_of(self, order: Order) -> list[Payment]:
+        """The order's payments, with what is captured and refunded of each."""
+        ids = [payment.id for collection in order.payment_collections or [] for payment in collection.payments]
+        if not ids:
+            return []
+        wanted = {"id[]": ids, "limit": len(ids), "order": "id", "fields": "id,*captures,*refunds"}
+        return (await self.session.get(PAYMENTS.path, Payments, wanted)).payments
+
+    async def _reasons(self) -> list[RefundReason]:
+        return (await self.session.get("/admin/refund-reasons", RefundReasons, {"limit": FEED_SIZE})).refund_reasons
+
+    async def _check_unchanging(self, order: Order) -> None:
+        """Refuse to refund an order that is being edited: Medusa would pay back, and then fail to enter it in its books."""
+        path = f"/admin/orders/{order.id}/changes"
+        if (await self.session.get(path, _Changes, {"status[]": UNDER_WAY})).order_changes:
+            raise writes.refused(
+                "order_id: a change of the order is under way in Medusa, an edit or a return for instance. "
+                "Confirm or cancel it there, then refund."
+            )
+
+    async def _pay_back(self, order: Order, payment: Payment, body: Any, reference: str) -> None:
+        try:
+            await self.session.request("POST", f"/admin/payments/{payment.id}/refund", json=body, once=True)
+        except RequestRefused:
+            # Medusa pays back before it enters the refund in its books, and does not undo it where that fails.
+            now = [each for each in await self._payments_of(order) if each.id == payment.id]
+            if writes.refunded(now, reference) == writes.refunded([payment], reference):
+                raise
 
     async def _orders(self, pull: Pull) -> AsyncIterator[RawPage]:
         begun = read_cursor(pull.cursor, OrdersCursor) if pull.cursor else await self._first_orders(pull)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from unicart.connectors.kit import UnmappableRecord, finite, per_unit
-from unicart.connectors.medusa import payloads
+from unicart.connectors.medusa import payloads, writes
 from unicart.contract.common import Address
 from unicart.contract.orders import (
     LineItem,
@@ -193,7 +193,7 @@ def _refund(source: payloads.Refund) -> Refund:
         amount=source.amount,
         created_date=source.created_at,
         reason=source.refund_reason.label if source.refund_reason else None,
-        note=source.note or None,
+        note=writes.note(source),
     )
 
 

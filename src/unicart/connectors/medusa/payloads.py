@@ -55,6 +55,7 @@ class Address(msgspec.Struct):
 
 
 class ItemDetail(msgspec.Struct):
+    fulfilled_quantity: Decimal = Decimal(0)
     return_received_quantity: Decimal = Decimal(0)
     return_dismissed_quantity: Decimal = Decimal(0)
     written_off_quantity: Decimal = Decimal(0)
@@ -71,11 +72,16 @@ class Item(msgspec.Struct):
     subtotal: Decimal = Decimal(0)
     discount_subtotal: Decimal = Decimal(0)
     tax_total: Decimal = Decimal(0)
+    total: Decimal = Decimal(0)
+    return_received_total: Decimal = Decimal(0)
+    return_dismissed_total: Decimal = Decimal(0)
+    requires_shipping: bool = True
     detail: ItemDetail = msgspec.field(default_factory=ItemDetail)
 
 
 class ShippingMethod(msgspec.Struct):
     id: str
+    total: Decimal = Decimal(0)
     name: str | None = None
     shipping_option_id: str | None = None
 
@@ -84,6 +90,7 @@ class FulfillmentItem(msgspec.Struct):
     id: str
     quantity: Decimal
     line_item_id: str | None = None
+    inventory_item_id: str | None = None
 
 
 class Label(msgspec.Struct):
@@ -103,10 +110,17 @@ class Fulfillment(msgspec.Struct):
     updated_at: Moment | None = None
     items: list[FulfillmentItem] = []
     labels: list[Label] = []
+    metadata: dict[str, Any] | None = None
 
 
 class RefundReason(msgspec.Struct):
+    id: str | None = None
     label: str | None = None
+    code: str | None = None
+
+
+class RefundReasons(msgspec.Struct):
+    refund_reasons: list[RefundReason]
 
 
 class Refund(msgspec.Struct):
@@ -117,9 +131,18 @@ class Refund(msgspec.Struct):
     refund_reason: RefundReason | None = None
 
 
+class Capture(msgspec.Struct):
+    amount: Decimal
+
+
 class Payment(msgspec.Struct):
     id: str
+    captures: list[Capture] = []
     refunds: list[Refund] = []
+
+
+class Payments(msgspec.Struct):
+    payments: list[Payment]
 
 
 class PaymentCollection(msgspec.Struct):
@@ -165,6 +188,7 @@ class Level(msgspec.Struct):
     location_id: str
     updated_at: Moment
     available_quantity: Decimal = Decimal(0)
+    stocked_quantity: Decimal = Decimal(0)
 
 
 class InventoryItem(msgspec.Struct):
@@ -173,6 +197,7 @@ class InventoryItem(msgspec.Struct):
 
 class InventoryLink(msgspec.Struct):
     required_quantity: Decimal = Decimal(1)
+    inventory_item_id: str | None = None
     inventory: InventoryItem | None = None
 
 
