@@ -128,8 +128,8 @@ def test_a_3pl_is_written_to_and_only_once(tmp_path: Path, fresh_url: str, fake:
     assert product["inventory_by_warehouse_id"] == {"2": 4}
     assert [path.rpartition("/")[2] for _, path, _ in fake.writes] == [
         "packages",
-        "packages",
         "routing",
+        "packages",
         "confirmer",
         "adjustments",
     ]

@@ -297,7 +297,7 @@ async def test_a_package_whose_confirmation_is_refused_is_taken_back(fake: FakeE
         assert shown(order) == [("1Z1", "open", {"SKU7": 1})]
         assert fake.orders[int(id)]["routingInfo"] == before
         assert (order.status, order.carrier_name) == ("processing", "UPS")
-    assert [method for method, _, _ in fake.writes[1:]] == ["POST", "PUT", "POST", "DELETE", "PUT"]
+    assert [method for method, _, _ in fake.writes[1:]] == ["PUT", "POST", "POST", "DELETE", "PUT"]
 
 
 async def test_a_shipment_that_cannot_be_taken_back_is_completed_by_its_repetition(fake: FakeExtensiv) -> None:
@@ -410,6 +410,38 @@ async def test_a_package_of_which_nothing_is_known_is_found_by_its_reference(fak
         assert await bears(connector, id, REFERENCE) is True
         assert await bears(connector, id, OTHER) is False
         assert shown(await ship(connector, id, told)) == [("1Z1", "open", {"SKU7": 1})]
+
+
+@pytest.mark.parametrize("taken", [True, False], ids=["taken", "not taken"])
+async def test_a_carrier_of_which_nothing_is_known_comes_before_its_package(fake: FakeExtensiv, taken: bool) -> None:
+    id = place(fake, 2)
+    told = shipment(tracking_number="1Z1", carrier_name="DHL", line_items=[line(id, 0, 1)])
+    async with connected(fake) as connector:
+        fake.scripted_writes = [Scripted(500, b"oops", taken=taken)]
+        with pytest.raises(OutcomeUnknown):
+            await ship(connector, id, told)
+        assert await bears(connector, id, REFERENCE) is False
+        order = await ship(connector, id, told)
+    assert shown(order) == [("1Z1", "open", {"SKU7": 1})]
+    assert order.carrier_name == "DHL"
+
+
+async def test_a_carrier_is_put_back_if_the_package_is_refused(fake: FakeExtensiv) -> None:
+    id = place(fake, 2)
+    told = shipment(tracking_number="1Z1", carrier_name="DHL", line_items=[line(id, 0, 1)])
+    async with connected(fake) as connector:
+        fake.scripted_writes = [Scripted(passed=True), Scripted(400, b"{}")]
+        with pytest.raises(RequestRefused, match="status 400"):
+            await ship(connector, id, told)
+        assert (await read(connector, id)).carrier_name == "UPS"
+
+
+async def test_a_carrier_is_not_written_for_a_shipment_that_makes_no_sense(fake: FakeExtensiv) -> None:
+    id = place(fake, 2)
+    async with connected(fake) as connector:
+        with pytest.raises(RequestRefused, match="line_items"):
+            await ship(connector, id, shipment(carrier_name="DHL", line_items=[line(id, 0, 3)]))
+    assert fake.writes == []
 
 
 async def test_an_order_that_others_close_meanwhile_ships_with_our_package(fake: FakeExtensiv) -> None:

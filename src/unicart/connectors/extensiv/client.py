@@ -262,18 +262,17 @@ class ExtensivConnector(Connector):
 
     async def create_shipment(self, order: bytes, shipment: NewShipment, reference: str) -> None:
         id = _decoded(order, RawOrder).id
-        packed = await _of_current(partial(self._pack, id, shipment, reference))
-        if packed is None:
-            return
-        former: dict[str, Any] | None = None
+        # The package comes behind the routing: where it is seen, a part of an order is told completely.
+        former = await _of_current(partial(self._route, id, shipment, reference))
+        packed = None
         try:
-            former = await _of_current(partial(self._route, id, shipment))
-            if packed.last:
+            packed = await _of_current(partial(self._pack, id, shipment, reference))
+            if packed and packed.last:
                 await _of_current(partial(self._confirm, id, shipment, reference))
         except (OutcomeUnknown, BadAnswer):
             raise
         except ConnectorError as error:
-            if packed.has_package or former is not None:
+            if former is not None or (packed and packed.has_package):
                 await self._undo(id, reference, former, error)
             raise
 
@@ -306,27 +305,17 @@ class ExtensivConnector(Connector):
             return mapping.products(raw)
         return [mapping.warehouse(raw)]
 
-    async def _pack(self, id: str, shipment: NewShipment, reference: str) -> _Packed | None:
-        """Make the package of a shipment, unless there is one or none is needed; null if all is done already."""
-        path = f"/orders/{id}/packages"
-        etag = await self._etag(path, ORDERS.role)
-        source, _ = await self._order(id)
-        package = writes.package_of(source, reference)
-        if writes.is_told(source, shipment) or (package and writes.is_closed(source)):
-            return None
-        if package:
-            return _Packed(True, writes.is_last(package))
-        planned = writes.plan(source, shipment)
-        if planned.contents:
-            await self._change("POST", path, writes.package(shipment, planned, reference), "OrderEdit", etag)
-        return _Packed(bool(planned.contents), planned.last)
-
-    async def _route(self, id: str, shipment: NewShipment) -> dict[str, Any] | None:
-        """Write the carrier into an order; returns what was there before, if that is another one."""
+    async def _route(self, id: str, shipment: NewShipment, reference: str) -> dict[str, Any] | None:
+        """Write the carrier into an order that can be shipped so; returns what was there before, if that is another one."""
         path = f"/orders/{id}/routing"
         if not any(getattr(shipment, name) for name in writes.ROUTING):
             return None
         reply = await self._get(path, {}, ORDERS.role)
+        source, _ = await self._order(id)
+        if writes.is_told(source, shipment, reference):
+            return None
+        if writes.package_of(source, reference) is None:
+            writes.plan(source, shipment)
         former = self.session.decode(reply, dict[str, Any])
         former.pop("_links", None)
         wanted = writes.routing(former, shipment)
@@ -334,6 +323,21 @@ class ExtensivConnector(Connector):
             return None
         await self._change("PUT", path, wanted, "OrderEdit", _etag(reply))
         return former
+
+    async def _pack(self, id: str, shipment: NewShipment, reference: str) -> _Packed | None:
+        """Make the package of a shipment, unless there is one or none is needed; null if all is done already."""
+        path = f"/orders/{id}/packages"
+        etag = await self._etag(path, ORDERS.role)
+        source, _ = await self._order(id)
+        if writes.is_told(source, shipment, reference):
+            return None
+        package = writes.package_of(source, reference)
+        if package:
+            return _Packed(True, writes.is_last(package))
+        planned = writes.plan(source, shipment)
+        if planned.contents:
+            await self._change("POST", path, writes.package(shipment, planned, reference), "OrderEdit", etag)
+        return _Packed(bool(planned.contents), planned.last)
 
     async def _confirm(self, id: str, shipment: NewShipment, reference: str) -> None:
         source, etag = await self._order(id)

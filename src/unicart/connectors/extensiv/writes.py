@@ -99,14 +99,11 @@ def is_closed(order: Order) -> bool:
     return head.status != mapping.CANCELED and (bool(head.is_closed) or head.status == mapping.CLOSED)
 
 
-def is_told(order: Order, shipment: NewShipment) -> bool:
-    """Whether it is shipped under this tracking number."""
-    route = order.routing_info or RoutingInfo()
-    return (
-        is_closed(order)
-        and shipment.tracking_number not in (None, "")
-        and route.tracking_number == shipment.tracking_number
-    )
+def is_told(order: Order, shipment: NewShipment, reference: str) -> bool:
+    """Whether it is shipped with the package of that reference, or under the tracking number that is asked for."""
+    number = (order.routing_info or RoutingInfo()).tracking_number
+    same = bool(shipment.tracking_number) and number == shipment.tracking_number
+    return is_closed(order) and (same or package_of(order, reference) is not None)
 
 
 def package_of(order: Order, reference: str) -> Package | None:
