@@ -1,7 +1,10 @@
 """A small Extensiv: lists that are filtered by RQL, sorted and cut as the vendor documents, over records that tests change.
 
 As on the platform, dates have no zone, and the database keeps them in ticks of a 300th of a second, which a filter compares,
-while milliseconds are shown. A parameter that is misspelled is ignored there; here it fails the test.
+while milliseconds are shown. A parameter or a field that is misspelled is ignored there; here it fails the test.
+
+Writes keep state: packages, routing, confirmations and lots of stock. They want the ETag of the record as it is now. What the
+vendor leaves open is taken the harder way here: what a confirmation leaves out is erased from the order's routing.
 """
 
 import base64
@@ -19,7 +22,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from unicart.connectors.extensiv.client import ExtensivConnector
-from unicart.connectors.kit import Session, Throttle
+from unicart.connectors.kit import Session, Throttle, fingerprint
 
 RELS = "http://api.3plCentral.com/rels/"
 START = datetime.fromisoformat("2026-06-01T12:00:00")
@@ -30,9 +33,28 @@ ROLES = {
     "/customers": "CustomerView",
     "/properties/facilities": "FacilityView",
     "/inventory/stocksummaries": "InventoryRead",
+    "/inventory/adjustments": "InventoryRead",
+    "/inventory/stockdetails": "InventoryDetailView",
 }
-LIMITS = {"orders": 1000, "items": 100, "customers": 100, "stocksummaries": 500, "facilities": 1000}
-PARAMETERS = {"pgsiz", "pgnum", "rql", "sort", "detail", "itemdetail"}
+WRITE_ROLES = {
+    "packages": "OrderEdit",
+    "routing": "OrderEdit",
+    "confirmer": "OrderConfirm",
+    "adjustments": "InventoryEdit",
+}
+LIMITS = {
+    "orders": 1000,
+    "items": 100,
+    "customers": 100,
+    "stocksummaries": 500,
+    "facilities": 1000,
+    "stockdetails": 500,
+    "adjustments": 500,
+}
+PARAMETERS = {"pgsiz", "pgnum", "rql", "sort", "detail", "itemdetail", "customerid", "facilityid"}
+HAL = "application/hal+json"
+OF_ROUTING = {"trackingNumber", "trailerNumber", "sealNumber", "billOfLading", "loadNumber", "doorNumber", "pickupDate"}
+TEXTS = {"readonly.referencenum"}
 DATES = {"readonly.creationdate", "readonly.lastmodifieddate"}
 PREDICATE = re.compile(r"([\w.]+)(==|!=|=gt=|=ge=|=lt=|=le=|=in=)(.+)")
 COMPARE: dict[str, Callable[[Any, Any], bool]] = {
@@ -55,18 +77,34 @@ class Refused(Exception):
 
 
 @dataclass
+class Single:
+    """A single record, whose version is told as well."""
+
+    body: Any
+    etag: str
+
+
+@dataclass
 class Scripted:
-    """An answer that comes instead of the next one. A ``stall`` in seconds comes before it."""
+    """An answer that comes instead of the next one. A ``stall`` in seconds comes before it.
+
+    A write is ``taken`` before that, or only ``passed`` on and answered as it is.
+    """
 
     status: int = 200
     body: bytes = b"{}"
     headers: dict[str, str] = field(default_factory=dict)
     stall: float = 0.0
+    taken: bool = False
+    passed: bool = False
 
 
 @dataclass
 class FakeExtensiv:
-    """Its tables by id; dates in them are datetimes. ``after_request`` runs behind each list request."""
+    """Its tables by id; dates in them are datetimes. ``after_request`` runs behind each list request.
+
+    ``before_write`` runs between a write's arrival and its being looked at.
+    """
 
     now: datetime = START
     orders: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -74,13 +112,18 @@ class FakeExtensiv:
     items: dict[int, dict[str, Any]] = field(default_factory=dict)
     facilities: dict[int, dict[str, Any]] = field(default_factory=dict)
     stock: list[dict[str, Any]] = field(default_factory=list)
-    roles: set[str] = field(default_factory=lambda: {*ROLES.values(), "ItemView"})
+    lots: list[dict[str, Any]] = field(default_factory=list)
+    adjustments: list[dict[str, Any]] = field(default_factory=list)
+    roles: set[str] = field(default_factory=lambda: {*ROLES.values(), *WRITE_ROLES.values(), "ItemView"})
     tokens: set[str] = field(default_factory=set)
     logins: list[dict[str, Any]] = field(default_factory=list)
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     scripted: list[Scripted] = field(default_factory=list)
+    writes: list[tuple[str, str, Any]] = field(default_factory=list)
+    scripted_writes: list[Scripted] = field(default_factory=list)
     mistakes: list[str] = field(default_factory=list)
     after_request: Callable[[], None] = lambda: None
+    before_write: Callable[[], None] = lambda: None
     url: str = ""
 
     @property
@@ -162,6 +205,30 @@ class FakeExtensiv:
             }
         )
 
+    def receive(self, item: int, facility: int, available: float, **traits: Any) -> dict[str, Any]:
+        """A new lot of an item in stock."""
+        lot = {
+            "receiveItemId": 9000 + len(self.lots),
+            "itemIdentifier": {"sku": f"SKU{item}", "id": item},
+            "qualifier": "",
+            "received": available,
+            "available": available,
+            "isOnHold": False,
+            "quarantined": False,
+            "onHand": available,
+            "facilityId": facility,
+            **traits,
+        }
+        self.lots.append(lot)
+        self.sum_up(item, facility)
+        return lot
+
+    def sum_up(self, item: int, facility: int) -> None:
+        """Let the summary of the stock show what the lots are."""
+        lots = [lot for lot in self.lots if (lot["itemIdentifier"]["id"], lot["facilityId"]) == (item, facility)]
+        free = [lot["available"] for lot in lots if not lot["isOnHold"] and not lot["quarantined"]]
+        self.put_stock(item, facility, sum(free))
+
     def add_facility(self, id: int, name: str) -> dict[str, Any]:
         """A new facility."""
         self.facilities[id] = {"facilityId": id, "name": name, "deactivated": False, "contact": {"city": name}}
@@ -185,8 +252,18 @@ class FakeExtensiv:
         if unknown := set(asked) - PARAMETERS:
             self.mistakes.append(f"{path}: {unknown}")
         role = "ItemView" if path.endswith("/items") else ROLES.get(path, "CustomerView")
+        role = "OrderView" if path.startswith("/orders/") else role
         if role not in self.roles:
             raise Refused(403, {"ErrorCode": "NotAuthorized", "Hint": role})
+        if match := re.fullmatch(r"/orders/(\d+)(/routing|/packages(?:/\d+)?)?", path):
+            return self.single(self.orders[int(match[1])], match[2] or "", asked)
+        if path == "/inventory/stockdetails":
+            lots = [lot for lot in self.lots if lot["facilityId"] == int(asked["facilityid"])]
+            lots = [lot for lot in lots if self.owner(lot["itemIdentifier"]["id"]) == int(asked["customerid"])]
+            rows, total = self.listed(lots, asked, LIMITS["stockdetails"])
+            return {"totalResults": total, **({"_embedded": {"item": rows}} if rows else {})}
+        if path == "/inventory/adjustments":
+            return self.embedded("inventory/adjustment", self.adjustments, asked, LIMITS["adjustments"])
         if path == "/inventory/stocksummaries":
             rows, total = self.listed(self.stock, asked, LIMITS["stocksummaries"], sortable=False)
             return {"totalResults": total, "summaries": rows}
@@ -199,6 +276,169 @@ class FakeExtensiv:
         table = {"orders": self.orders, "customers": self.customers, "facilities": self.facilities}[name]
         rel = {"orders": "orders/order", "customers": "customers/customer", "facilities": "properties/facility"}[name]
         return self.embedded(rel, list(table.values()), asked, LIMITS[name])
+
+    def owner(self, item: int) -> int:
+        """The customer of an item."""
+        return int(self.items[item]["readOnly"]["customerIdentifier"]["id"])
+
+    def single(self, order: dict[str, Any], part: str, asked: dict[str, str]) -> Single:
+        """An order, or a part of it, with its version; only with `detail` it is shown whole."""
+        if part == "/routing":
+            body = {**order.get("routingInfo", {}), "_links": {"self": {"href": "/"}}}
+        elif part:
+            body = {"totalResults": len(order["readOnly"]["packages"])}
+        else:
+            shown = asked.get("detail") == asked.get("itemdetail") == "All"
+            body = order if shown else {name: value for name, value in order.items() if name != "_embedded"}
+        return Single(copy.deepcopy(body), etag(order))
+
+    def write(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Any:
+        """The answer to a write."""
+        self.writes.append((method, path, body))
+        self.before_write()
+        if headers.get("content-type") != HAL:
+            self.mistakes.append(f"{path}: sent as {headers.get('content-type')}")
+        role = WRITE_ROLES[re.sub(r"/\d+$", "", path).rpartition("/")[2]]
+        if role not in self.roles:
+            raise Refused(403, {"$type": f"{EXCEPTIONS}.AuthorizationException", "ErrorCode": "NotAuthorized"})
+        if path == "/inventory/adjustments":
+            return self.adjust(body)
+        match = re.fullmatch(r"/orders/(\d+)/(\w+)(?:/(\d+))?", path)
+        assert match is not None
+        order = self.orders[int(match[1])]
+        if "if-match" not in headers:
+            raise Refused(428, None)
+        if headers["if-match"] != etag(order):
+            raise Refused(412, None)
+        if order["readOnly"]["status"] != 0:
+            code = {1: "OrderConfirmed", 2: "OrderCanceled"}[order["readOnly"]["status"]]
+            raise operation(code, f"Order {match[1]} cannot be changed")
+        if (method, match[2]) == ("POST", "packages"):
+            answer = self.pack(order, body)
+        elif (method, match[2]) == ("DELETE", "packages"):
+            packages = order["readOnly"]["packages"]
+            packages[:] = [each for each in packages if each["packageId"] != int(match[3])]
+            answer = None
+        elif (method, match[2]) == ("PUT", "routing"):
+            if "_links" in body:
+                self.mistakes.append("routing: _links are sent back")
+            order["routingInfo"] = body
+            answer = body
+        else:
+            assert (method, match[2]) == ("POST", "confirmer")
+            self.confirm(order, body)
+            answer = None
+        self.tick()
+        order["readOnly"]["lastModifiedDate"] = self.now
+        return answer
+
+    def pack(self, order: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+        """A new package. What is in it must be in the order, and in no other."""
+        self.check_fields(body, {"trackingNumber", "description", "_embedded"})
+        packages = order["readOnly"]["packages"]
+        left = {line["readOnly"]["orderItemId"]: line["qty"] for line in order["_embedded"][f"{RELS}orders/item"]}
+        for each in packages:
+            for content in each["packageContents"]:
+                left[content["orderItemId"]] -= content["qty"]
+        contents = body["_embedded"][f"{RELS}orders/packagecontent"]
+        for content in contents:
+            self.check_fields(content, {"orderItemId", "qty"})
+            if not 0 < content["qty"] <= left[content["orderItemId"]]:
+                name = {"Name": "Qty", "Value": str(content["qty"])}
+                hint = {"Properties": [name], "ErrorCode": "Incompatible", "Hint": "More is packed than is ordered"}
+                raise Refused(400, {"$type": f"{EXCEPTIONS}.ModelValidationException", **hint})
+        id = 7000 + max((each["packageId"] - 7000 for each in packages), default=order["readOnly"]["orderId"] * 10) + 1
+        made = {
+            "packageId": id,
+            "packageTypeId": 2,
+            "trackingNumber": body.get("trackingNumber", ""),
+            "description": body.get("description", ""),
+            "createDate": self.now,
+            "packageContents": [
+                {"packageContentId": id * 10 + number, "packageId": id, "receiveItemId": 1, **content}
+                for number, content in enumerate(contents)
+            ],
+        }
+        packages.append(made)
+        order["readOnly"]["packStarted"] = True
+        return made
+
+    def confirm(self, order: dict[str, Any], body: dict[str, Any]) -> None:
+        """The order is shipped."""
+        self.check_fields(body, OF_ROUTING | {"confirmDate", "recalcAutoCharges"})
+        head = order["readOnly"]
+        if head.get("onHoldDate"):
+            raise operation("OnHold", "The order is on hold")
+        if not head["fullyAllocated"]:
+            raise operation("NotFullyAllocated", "The order is not fully allocated")
+        date = datetime.fromisoformat(body["confirmDate"]) if "confirmDate" in body else self.now
+        if date > self.now:
+            raise operation("DateInFuture", "ConfirmDate is in the future")
+        kept = {name: value for name, value in order.get("routingInfo", {}).items() if name not in OF_ROUTING}
+        order["routingInfo"] = {**kept, **{name: body[name] for name in OF_ROUTING & set(body)}}
+        head.update(status=1, isClosed=True, processDate=date)
+
+    def adjust(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Lots rise by new ones, and fall by what is taken of each; all or nothing."""
+        self.check_fields(
+            body,
+            {
+                "referenceNum",
+                "customerId",
+                "facilityId",
+                "notes",
+                "transactionEntryType",
+                "warehouseTransactionSourceType",
+                "_embedded",
+            },
+        )
+        items = body["_embedded"]["item"]
+        lots = {lot["receiveItemId"]: lot for lot in self.lots}
+        for item in items:
+            if item["qty"] < 0 and lots[item["receiveItemId"]]["available"] + item["qty"] < 0:
+                raise operation("Unallocated", "Not enough inventory available")
+            known = {
+                "qty",
+                "itemIdentifier",
+                "qualifier",
+                "lotNumber",
+                "serialNumber",
+                "expirationDate",
+                "locationInfo",
+            }
+            self.check_fields(item, {"qty", "receiveItemId"} if item["qty"] < 0 else known)
+            product = self.items[item["itemIdentifier"]["id"]] if item["qty"] > 0 else {}
+            if product.get("trackLotNumber") == 2 and not item.get("lotNumber"):
+                name = {"Name": "LotNumber", "Value": None}
+                hint = {"Properties": [name], "ErrorCode": "Required", "Hint": "LotNumber is required"}
+                raise Refused(400, {"$type": f"{EXCEPTIONS}.ModelValidationException", **hint})
+        touched = set()
+        for item in items:
+            if item["qty"] < 0:
+                lot = lots[item["receiveItemId"]]
+                lot["available"] += item["qty"]
+                lot["onHand"] += item["qty"]
+                touched.add(lot["itemIdentifier"]["id"])
+            else:
+                traits = {name: value for name, value in item.items() if name not in {"qty", "itemIdentifier"}}
+                self.receive(item["itemIdentifier"]["id"], body["facilityId"], item["qty"], **traits)
+        for id in touched:
+            self.sum_up(id, body["facilityId"])
+        head = {
+            "adjustmentId": 500 + len(self.adjustments),
+            "referenceNum": body["referenceNum"],
+            "notes": body.get("notes", ""),
+            "customerIdentifier": {"id": body["customerId"]},
+            "facilityIdentifier": {"id": body["facilityId"]},
+            "creationDate": self.now,
+        }
+        self.adjustments.append({"readOnly": head})
+        return self.adjustments[-1]
+
+    def check_fields(self, body: dict[str, Any], known: set[str]) -> None:
+        """Nothing may be sent that the vendor does not document."""
+        if unknown := set(body) - known:
+            self.mistakes.append(f"fields {unknown}")
 
     def embedded(self, rel: str, rows: list[dict[str, Any]], asked: dict[str, str], limit: int) -> Any:
         """A list in HAL; without any records it has no list of them."""
@@ -221,6 +461,20 @@ class FakeExtensiv:
         return copy.deepcopy(kept[(number - 1) * size : number * size]), len(kept)
 
 
+EXCEPTIONS = "WMS.V2.Generic.Models.Exceptions"
+
+
+def operation(code: str, hint: str) -> Refused:
+    """A refusal because of a record's state."""
+    kind = f"{EXCEPTIONS}.OperationException, WMS.V2.Generic.Models"
+    return Refused(403, {"$type": kind, "ActionNameType": 0, "ActionName": "x", "ErrorCode": code, "Hint": hint})
+
+
+def etag(record: dict[str, Any]) -> str:
+    """The version of a record; any change makes another one."""
+    return f'"{fingerprint(json.dumps(record, default=str))}"'
+
+
 def _holds(row: dict[str, Any], predicate: str) -> bool:
     match = PREDICATE.fullmatch(predicate)
     if match is None:
@@ -229,7 +483,7 @@ def _holds(row: dict[str, Any], predicate: str) -> bool:
     value = _property(row, name)
     if operator == "=in=":
         return value in [int(each) for each in text.strip("()").split(",")]
-    given: Any = datetime.fromisoformat(text) if name in DATES else int(text)
+    given: Any = datetime.fromisoformat(text) if name in DATES else text if name in TEXTS else int(text)
     return value is not None and COMPARE[operator](value, given)
 
 
@@ -264,8 +518,32 @@ class _Handler(BaseHTTPRequestHandler):
     server: "_Server"
 
     def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        self.reply(lambda: self.server.fake.log_in(self.headers.get("authorization", ""), asked))
+        asked = self.read()
+        if urlsplit(self.path).path == "/AuthServer/api/Token":
+            return self.reply(lambda: self.server.fake.log_in(self.headers.get("authorization", ""), asked))
+        return self.write("POST", asked)
+
+    def do_PUT(self) -> None:
+        self.write("PUT", self.read())
+
+    def do_DELETE(self) -> None:
+        self.write("DELETE", self.read())
+
+    def read(self) -> Any:
+        return json.loads(self.rfile.read(int(self.headers.get("content-length", 0))) or b"null")
+
+    def write(self, method: str, asked: Any) -> None:
+        fake = self.server.fake
+        scripted = fake.scripted_writes.pop(0) if fake.scripted_writes else Scripted(passed=True)
+        if not scripted.passed and not scripted.taken:
+            return self.send(scripted)
+        if self.headers.get("authorization", "").removeprefix("Bearer ") not in fake.tokens:
+            return self.send(Scripted(401, b'{"Message": "Authorization has been denied for this request."}'))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        if scripted.taken:
+            fake.write(method, self.path, asked, headers)
+            return self.send(scripted)
+        return self.reply(lambda: fake.write(method, self.path, asked, headers))
 
     def do_GET(self) -> None:
         fake = self.server.fake
@@ -280,14 +558,18 @@ class _Handler(BaseHTTPRequestHandler):
         return fake.after_request()
 
     def reply(self, answer: Callable[[], Any]) -> None:
+        headers = {}
         try:
             status, body = 200, answer()
+            if isinstance(body, Single):
+                body, headers = body.body, {"etag": body.etag}
         except Refused as refused:
             status, body = refused.status, refused.body
         except Exception as error:
             self.server.fake.mistakes.append(f"{self.path}: {error!r}")
             status, body = 404, {}
-        self.send(Scripted(status, json.dumps(body, default=_shown, ensure_ascii=False).encode()))
+        shown = json.dumps(body, default=_shown, ensure_ascii=False).encode()
+        self.send(Scripted(status, b"" if body is None else shown, headers))
 
     def send(self, scripted: Scripted) -> None:
         time.sleep(scripted.stall)

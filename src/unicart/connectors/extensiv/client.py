@@ -10,35 +10,42 @@ The first run of orders goes down from the newest. The walks of new and of chang
 date that there were before it.
 
 Stock has no date and rows that name no customer, so all rows are read in each run of products and compared with the last.
-Single records are read with an `ETag`, which writes want back in `If-Match`; lists have none.
+Single records are read with an `ETag`, which writes want back in `If-Match`; lists have none. A record that has changed in between
+is answered by 412: it is then read, planned and written anew.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
 
-from unicart.connectors.extensiv import auth, mapping
+from unicart.connectors.extensiv import auth, errors, mapping, writes
 from unicart.connectors.extensiv.errors import OUTCOMES
 from unicart.connectors.extensiv.facts import FACTS
-from unicart.connectors.extensiv.payloads import Customer, StockRow
+from unicart.connectors.extensiv.payloads import Customer, Lot, Order, RawOrder, RawProduct, StockRow
 from unicart.connectors.kit import (
     Account,
     BadAnswer,
     Connector,
+    ConnectorError,
     CredentialsRejected,
+    OutcomeUnknown,
     PermissionMissing,
     PlatformUnavailable,
     Pull,
     RawPage,
+    RequestRefused,
     Session,
     Throttle,
     fingerprint,
     read_cursor,
     write_cursor,
 )
+from unicart.connectors.kit.http import Reply
 from unicart.contract.resources import Function, Record
+from unicart.contract.writes import InventoryAdjustment, NewShipment
 
 URL = "https://secure-wms.com"
 PAGE_SIZE = 100
@@ -46,6 +53,8 @@ STOCK_PAGE_SIZE = 500
 RATE = 5
 CONCURRENCY = 2
 MOST_RESTARTS = 10
+MOST_ATTEMPTS = 4
+HAL = "application/hal+json"
 GREATEST_ID = 2**31 - 1
 BEGINNING = "1970-01-01T00:00:00"
 SECOND = timedelta(seconds=1)
@@ -163,6 +172,22 @@ class _Summaries(msgspec.Struct, rename="camel"):
     summaries: list[msgspec.Raw]
 
 
+class _Lots(msgspec.Struct):
+    item: list[Lot] = []
+
+
+class _StockDetails(msgspec.Struct, rename="camel"):
+    total_results: int
+    embedded: _Lots = msgspec.field(name="_embedded", default_factory=_Lots)
+
+
+class _Packed(msgspec.Struct, frozen=True):
+    """Whether a shipment has a package, and whether the order is to be confirmed with it."""
+
+    has_package: bool
+    last: bool
+
+
 class _Page(msgspec.Struct):
     """``left`` is how many records there are from the first one on."""
 
@@ -184,7 +209,7 @@ class ExtensivConnector(Connector):
 
     def __init__(self, credentials: Mapping[str, str], session: Session) -> None:
         super().__init__(credentials, session)
-        session.headers["accept"] = "application/hal+json"
+        session.headers["accept"] = HAL
         session.outcomes.update(OUTCOMES)
         session.throttle = Throttle(RATE, CONCURRENCY)
         session.refresh = self._login
@@ -235,6 +260,43 @@ class ExtensivConnector(Connector):
             wanted = sorted(set(wanted) - set(map(_id, of_customer)))
         return self._with_stock(found, await self._stock(list(map(_id, found))) if found else {})
 
+    async def create_shipment(self, order: bytes, shipment: NewShipment, reference: str) -> None:
+        id = _decoded(order, RawOrder).id
+        # The package comes behind the routing: where it is seen, a part of an order is told completely.
+        former = await _of_current(partial(self._route, id, shipment, reference))
+        packed = None
+        try:
+            packed = await _of_current(partial(self._pack, id, shipment, reference))
+            if packed and packed.last:
+                await _of_current(partial(self._confirm, id, shipment, reference))
+        except (OutcomeUnknown, BadAnswer):
+            raise
+        except ConnectorError as error:
+            if former is not None or (packed and packed.has_package):
+                await self._undo(id, reference, former, error)
+            raise
+
+    async def adjust_inventory(self, product: bytes, adjustment: InventoryAdjustment, reference: str) -> None:
+        source = _decoded(product, RawProduct)
+        item, owner = source.item.item_id, source.item.read_only.customer_identifier
+        change, facility = writes.change(source, adjustment), writes.facility(adjustment)
+        if owner is None or owner.id is None:
+            raise RequestRefused(f"Item {item} is no customer's; its stock cannot be adjusted.", status=422)
+        if not change or await self._is_adjusted(owner.id, reference):
+            return
+        if change > 0:
+            items = [writes.addition(item, change, adjustment.specific)]
+        else:
+            lots = await self._lots(owner.id, facility, item)
+            items = writes.reductions(lots, -change, adjustment.specific)
+        body = writes.adjustment(adjustment, owner.id, items, reference)
+        await self._change("POST", "/inventory/adjustments", body, "InventoryEdit")
+
+    @classmethod
+    def bears(cls, raw: bytes, reference: str) -> bool | None:
+        outer = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+        return writes.bears(_decoded(outer["order"], Order), reference) if "order" in outer else None
+
     @classmethod
     def map(cls, function: Function, raw: bytes) -> Sequence[Record]:
         if function is Function.GET_ORDERS:
@@ -242,6 +304,114 @@ class ExtensivConnector(Connector):
         if function is Function.GET_PRODUCTS:
             return mapping.products(raw)
         return [mapping.warehouse(raw)]
+
+    async def _route(self, id: str, shipment: NewShipment, reference: str) -> dict[str, Any] | None:
+        """Write the carrier into an order that can be shipped so; returns what was there before, if that is another one."""
+        path = f"/orders/{id}/routing"
+        if not any(getattr(shipment, name) for name in writes.ROUTING):
+            return None
+        reply = await self._get(path, {}, ORDERS.role)
+        source, _ = await self._order(id)
+        if writes.is_told(source, shipment, reference):
+            return None
+        if writes.package_of(source, reference) is None:
+            writes.plan(source, shipment)
+        former = self.session.decode(reply, dict[str, Any])
+        former.pop("_links", None)
+        wanted = writes.routing(former, shipment)
+        if wanted is None:
+            return None
+        await self._change("PUT", path, wanted, "OrderEdit", _etag(reply))
+        return former
+
+    async def _pack(self, id: str, shipment: NewShipment, reference: str) -> _Packed | None:
+        """Make the package of a shipment, unless there is one or none is needed; null if all is done already."""
+        path = f"/orders/{id}/packages"
+        etag = await self._etag(path, ORDERS.role)
+        source, _ = await self._order(id)
+        if writes.is_told(source, shipment, reference):
+            return None
+        package = writes.package_of(source, reference)
+        if package:
+            return _Packed(True, writes.is_last(package))
+        planned = writes.plan(source, shipment)
+        if planned.contents:
+            await self._change("POST", path, writes.package(shipment, planned, reference), "OrderEdit", etag)
+        return _Packed(bool(planned.contents), planned.last)
+
+    async def _confirm(self, id: str, shipment: NewShipment, reference: str) -> None:
+        source, etag = await self._order(id)
+        if writes.is_closed(source) and writes.package_of(source, reference):
+            return
+        writes.check_packed(source)
+        body = writes.confirmation(source, shipment, reference, self._local)
+        await self._change("POST", f"/orders/{id}/confirmer", body, "OrderConfirm", etag)
+
+    async def _undo(self, id: str, reference: str, former: Mapping[str, Any] | None, error: ConnectorError) -> None:
+        """Take back what was written of a shipment before ``error``.
+
+        Raises:
+            OutcomeUnknown: that failed, and a repetition is to complete it.
+        """
+        try:
+            await _of_current(partial(self._unpack, id, reference))
+            if former is not None:
+                await _of_current(partial(self._unroute, id, former))
+        except ConnectorError as failure:
+            message = f"{error.message} What was begun of the shipment could not be taken back: {failure.message}"
+            raise OutcomeUnknown(message, error.detail, error.url) from error
+
+    async def _unpack(self, id: str, reference: str) -> None:
+        source, _ = await self._order(id)
+        package = writes.package_of(source, reference)
+        if package:
+            path = f"/orders/{id}/packages/{package.package_id}"
+            await self._change("DELETE", path, None, "OrderEdit", await self._etag(path, ORDERS.role))
+
+    async def _unroute(self, id: str, former: Mapping[str, Any]) -> None:
+        path = f"/orders/{id}/routing"
+        await self._change("PUT", path, former, "OrderEdit", await self._etag(path, ORDERS.role))
+
+    async def _order(self, id: str) -> tuple[Order, str]:
+        """An order as it is now, and its `ETag`."""
+        reply = await self._get(f"/orders/{id}", ORDERS.parameters, ORDERS.role)
+        return self.session.decode(reply, Order), _etag(reply)
+
+    async def _etag(self, path: str, role: str) -> str:
+        return _etag(await self._get(path, {}, role))
+
+    async def _is_adjusted(self, customer: int, reference: str) -> bool:
+        """Whether there is an adjustment of that reference."""
+        where = [f"{CUSTOMER}=={customer}", f"readonly.referencenum=={reference}"]
+        parameters = {"pgsiz": 1, "pgnum": 1, **_rql(where)}
+        return (await self._ask("/inventory/adjustments", _Listed, parameters, "InventoryRead")).total_results > 0
+
+    async def _lots(self, customer: int, facility: int, item: int) -> list[Lot]:
+        """What is left of the receipts of an item at a facility, the oldest first."""
+        shared = {"customerid": customer, "facilityid": facility, "pgsiz": STOCK_PAGE_SIZE, "pgnum": 1}
+        lots: list[Lot] = []
+        while True:
+            last = lots[-1].receive_item_id if lots else 0
+            where = [f"itemidentifier.id=={item}", "available=gt=0", f"receiveitemid=gt={last}"]
+            parameters = {**shared, "sort": "receiveitemid", **_rql(where)}
+            page = await self._ask("/inventory/stockdetails", _StockDetails, parameters, "InventoryDetailView")
+            lots += page.embedded.item
+            if len(page.embedded.item) >= page.total_results:
+                return lots
+
+    async def _change(self, method: str, path: str, body: Any, role: str, etag: str | None = None) -> None:
+        """Write, if the record is still the one of ``etag``."""
+        headers = {"content-type": HAL, **({"if-match": etag} if etag else {})}
+        try:
+            await self.session.request(method, path, json=body, headers=headers, once=True)
+        except PermissionMissing as error:
+            told = errors.reason(error.detail)
+            if told and errors.is_of_state(error.detail):
+                raise RequestRefused(told, error.detail, error.url, 403) from error
+            raise _role_missing(path, role, error) from error
+        except RequestRefused as error:
+            told = errors.reason(error.detail) or error.message
+            raise RequestRefused(told, error.detail, error.url, error.status) from error
 
     async def _orders(self, pull: Pull) -> AsyncIterator[RawPage]:
         begun = read_cursor(pull.cursor, OrdersCursor) if pull.cursor else await self._first_orders(pull)
@@ -509,13 +679,15 @@ class ExtensivConnector(Connector):
         return _Page([bytes(raw) for raw in raws], listed.total_results)
 
     async def _ask(self, path: str, type: type[T], parameters: Mapping[str, Any], role: str) -> T:
+        return self.session.decode(await self._get(path, parameters, role), type)
+
+    async def _get(self, path: str, parameters: Mapping[str, Any], role: str) -> Reply:
         if "authorization" not in self.session.headers:
             await self._login()
         try:
-            return await self.session.get(path, type, parameters)
+            return await self.session.request("GET", path, params=parameters)
         except PermissionMissing as error:
-            message = f"Extensiv refuses {path}: give the credentials the role {role} in Manage Credentials."
-            raise PermissionMissing(message, error.detail, error.url) from error
+            raise _role_missing(path, role, error) from error
 
     async def _login(self) -> None:
         await auth.login(self.session, self.credentials)
@@ -592,6 +764,33 @@ class ExtensivConnector(Connector):
             % (_id(raw), zone, raw, b",".join(stock.get(str(_id(raw)), [])))
             for raw in raws
         ]
+
+
+async def _of_current(write: Callable[[], Awaitable[T]]) -> T:
+    """``write`` what is planned by what it reads, anew where that has changed in between.
+
+    Raises:
+        RequestRefused: it changes each time.
+    """
+    for _ in range(MOST_ATTEMPTS):
+        try:
+            return await write()
+        except RequestRefused as error:
+            if error.status != errors.CHANGED:
+                raise
+    raise RequestRefused("The order keeps changing in Extensiv while it is written. Try again later.", status=409)
+
+
+def _etag(reply: Reply) -> str:
+    found: str | None = reply.headers.get("etag")
+    if not found:
+        raise BadAnswer(f"{reply.url} answered without an ETag, so that nothing can be written.", url=reply.url)
+    return found
+
+
+def _role_missing(path: str, role: str, error: PermissionMissing) -> PermissionMissing:
+    message = f"Extensiv refuses {path}: give the credentials the role {role} in Manage Credentials."
+    return PermissionMissing(message, error.detail, error.url)
 
 
 def _items(customer: int) -> Source:

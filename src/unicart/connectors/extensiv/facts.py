@@ -1,7 +1,59 @@
 """What is known of Extensiv without asking it."""
 
-from unicart.connectors.kit import Credential, Facts
+from unicart.connectors.kit import Credential, Facts, Write
 from unicart.contract.resources import Function
+from unicart.contract.writes import Field, WriteFunction
+
+SHIPMENT = Write(
+    function=WriteFunction.CREATE_SHIPMENT,
+    optional=(
+        "tracking_number",
+        "carrier_name",
+        "carrier_id",
+        "shipping_method_name",
+        "shipped_date",
+        "line_items",
+        "shipping_groups",
+    ),
+    specific=(
+        Field(name="bill_of_lading", description="The number of the bill of lading.", example="BOL1"),
+        Field(name="load_number", description="The number of the load.", example="L1"),
+        Field(name="trailer_number", description="The number of the trailer.", example="T1"),
+        Field(name="seal_number", description="The number of the trailer's seal.", example="S1"),
+        Field(name="door_number", description="The dock door.", example="D1"),
+        Field(
+            name="pickup_date",
+            description="When the carrier picks it up.",
+            type="date-time",
+            example="2026-01-02T10:00:00Z",
+        ),
+        Field(
+            name="recalculate_charges",
+            description="Whether the 3PL's automatic charges are calculated anew.",
+            type="boolean",
+            example=False,
+        ),
+    ),
+)
+
+ADJUSTMENT = Write(
+    function=WriteFunction.ADJUST_INVENTORY,
+    required=("quantity", "adjustment_type", "warehouse_id"),
+    optional=("reason",),
+    specific=(
+        Field(
+            name="receive_item_id",
+            description="The lot that stock is taken from, by Extensiv's id; only where stock falls.",
+            type="integer",
+            example=9001,
+        ),
+        Field(name="qualifier", description="The qualifier of the lot.", example="B-grade"),
+        Field(name="lot_number", description="The lot number.", example="LOT1"),
+        Field(name="serial_number", description="The serial number.", example="SN1"),
+        Field(name="expiration_date", description="The date on which the lot expires.", example="2027-01-31"),
+        Field(name="location_id", description="The location in the facility, by its id.", type="integer", example=101),
+    ),
+)
 
 FACTS = Facts(
     name="extensiv",
@@ -69,6 +121,7 @@ FACTS = Facts(
         ),
     ),
     functions=tuple(Function),
+    writes=(SHIPMENT, ADJUSTMENT, Write(function=WriteFunction.PASSTHROUGH)),
     limits=(
         "Extensiv documents no rate limit; at most 5 requests a second are sent, 2 at once. Tokens live 30 to 60 minutes. "
         "Each sync of products takes two requests for each customer of the 3PL, and one for every 500 rows of stock."
@@ -88,6 +141,13 @@ FACTS = Facts(
         "https://3w.extensiv.com/rels/customers/items",
         "https://3w.extensiv.com/rels/inventory/stocksummaries",
         "https://3w.extensiv.com/rels/properties/facility",
+        "https://3w.extensiv.com/Rels/headers",
+        "https://3w.extensiv.com/rels/orders/packages",
+        "https://3w.extensiv.com/rels/orders/package",
+        "https://3w.extensiv.com/rels/orders/orderrouting",
+        "https://3w.extensiv.com/rels/orders/orderconfirm",
+        "https://3w.extensiv.com/rels/inventory/stockdetails",
+        "https://3w.extensiv.com/rels/inventory/adjustments",
         "https://help.extensiv.com/rest-api/providing-rest-api-access",
     ),
 )

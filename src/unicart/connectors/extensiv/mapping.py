@@ -84,7 +84,7 @@ def order(raw: bytes) -> Order:
     outer = _orders.decode(raw)
     source, where = outer.order, zone(outer.time_zone)
     head, money = source.read_only, source.fulfill_inv_info or payloads.FulfillInvInfo()
-    items = _order_items(source)
+    items = order_items(source)
     status, id, route = _status(head), str(head.order_id), source.routing_info or payloads.RoutingInfo()
     created = moment(head.creation_date, where)
     return Order(
@@ -121,7 +121,7 @@ def products(raw: bytes) -> list[Product]:
     head, id = source.read_only, str(source.item_id)
     created = _moment(head.creation_date, where) or _moment(head.last_modified_date, where) or UNDATED
     stock = {
-        facility: int(_floor(quantity, "stock.available")) for facility, quantity in _by_facility(outer.stock).items()
+        facility: int(_floor(quantity, "stock.available")) for facility, quantity in by_facility(outer.stock).items()
     }
     return [
         Product(
@@ -160,7 +160,7 @@ def warehouse(raw: bytes) -> Warehouse:
     )
 
 
-def _order_items(source: payloads.Order) -> list[payloads.OrderItem]:
+def order_items(source: payloads.Order) -> list[payloads.OrderItem]:
     """The lines; the name of their list is compared without case, because Extensiv writes it in more than one."""
     for name, raw in (source.embedded or {}).items():
         if name.lower() == ORDER_ITEM:
@@ -383,12 +383,12 @@ def _item_fields(outer: payloads.RawProduct) -> dict[str, Any]:
             )
             for each in components
         ],
-        on_hand_by_warehouse_id=_by_facility(outer.stock, "on_hand"),
-        on_hold_by_warehouse_id=_by_facility(outer.stock, "on_hold"),
+        on_hand_by_warehouse_id=by_facility(outer.stock, "on_hand"),
+        on_hold_by_warehouse_id=by_facility(outer.stock, "on_hold"),
     )
 
 
-def _by_facility(rows: Sequence[payloads.StockRow], field: str = "available") -> dict[str, Decimal]:
+def by_facility(rows: Sequence[payloads.StockRow], field: str = "available") -> dict[str, Decimal]:
     """A quantity of each facility, all qualifiers together."""
     found: dict[str, Decimal] = {}
     for row in rows:

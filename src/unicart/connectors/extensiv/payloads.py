@@ -48,6 +48,10 @@ class RoutingInfo(msgspec.Struct, rename="camel"):
     tracking_number: str | None = None
     bill_of_lading: str | None = None
     load_number: str | None = None
+    trailer_number: str | None = None
+    seal_number: str | None = None
+    door_number: str | None = None
+    pickup_date: str | None = None
 
 
 class FulfillInvInfo(msgspec.Struct, rename="camel"):
@@ -78,6 +82,7 @@ class PackageContent(msgspec.Struct, rename="camel"):
 class Package(msgspec.Struct, rename="camel"):
     package_id: int
     tracking_number: str | None = None
+    description: str | None = None
     create_date: str | None = None
     package_contents: list[PackageContent] | None = None
 
@@ -226,6 +231,24 @@ class StockRow(msgspec.Struct, rename="camel"):
     available: Decimal = Decimal(0)
     on_hold: Decimal = Decimal(0)
     on_hand: Decimal = Decimal(0)
+
+
+class LocationIdentifier(msgspec.Struct):
+    id: int | None = None
+
+
+class Lot(msgspec.Struct, rename="camel"):
+    """What is left of one receipt of an item: a row of `GET /inventory/stockdetails`."""
+
+    receive_item_id: int
+    qualifier: str | None = None
+    available: Decimal = Decimal(0)
+    is_on_hold: bool = False
+    quarantined: bool = False
+    lot_number: str | None = None
+    serial_number: str | None = None
+    expiration_date: str | None = None
+    location_identifier: LocationIdentifier | None = None
 
 
 class RawProduct(msgspec.Struct):
