@@ -10,6 +10,7 @@ import pytest
 
 from connectors.kit.server import FOREVER, answer
 from connectors.woocommerce.shop import FakeWooCommerce, connector_of, fake_woocommerce
+from connectors.woocommerce.writing import sale, taxed
 from unicart.connectors.kit import ConnectorError, OutcomeUnknown, PermissionMissing, RequestRefused
 from unicart.connectors.woocommerce.client import WooCommerceConnector
 from unicart.contract.orders import Order, OrderStatus, Refund, ShipmentStatus
@@ -30,36 +31,6 @@ ORDERS, PRODUCTS = Function.GET_ORDERS, Function.GET_PRODUCTS
 FIRST, SECOND, THIRD = "a" * 32, "b" * 32, "c" * 32
 MUGS, TEES, RUSH = "11", "12", "13"
 SHIPPED = datetime(2026, 6, 2, 9, 30, tzinfo=UTC)
-
-
-def taxed(id: int, total: str, tax: str, *more: str, **values: Any) -> dict[str, Any]:
-    """A line with its taxes; those of a second rate are ``more``."""
-    taxes = [{"id": rate, "total": amount, "subtotal": amount} for rate, amount in enumerate((tax, *more), 1)]
-    whole = str(sum(map(Decimal, (tax, *more)), Decimal(0)))
-    line = {"id": id, "total": total, "subtotal": total, "total_tax": whole, "taxes": taxes, "meta_data": []}
-    return line | {"subtotal_tax": whole, **values}
-
-
-def sale(fake: FakeWooCommerce, **values: Any) -> dict[str, Any]:
-    """An order of three mugs, two tees of two taxes, a rush fee and shipping, to be shipped; 101.06 in all."""
-    lines = [
-        taxed(11, "43.50", "3.86", quantity=3, product_id=10, variation_id=0, name="Mug", sku="MUG"),
-        taxed(12, "39.98", "2.55", "1.00", quantity=2, product_id=20, variation_id=21, name="Tee", sku="TEE"),
-    ]
-    return fake.place(
-        line_items=lines,
-        fee_lines=[taxed(13, "4.35", "0.39", name="Rush")],
-        shipping_lines=[taxed(14, "4.99", "0.44", method_title="Flat rate", method_id="flat_rate")],
-        total="101.06",
-        total_tax="8.24",
-        shipping_total="4.99",
-        shipping_tax="0.44",
-        discount_total="0.00",
-        coupon_lines=[],
-        meta_data=[],
-        refunds=[],
-        **values,
-    )
 
 
 async def held(connector: WooCommerceConnector, id: int = 1) -> tuple[bytes, Order]:

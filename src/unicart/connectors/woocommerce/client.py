@@ -435,12 +435,12 @@ class WooCommerceConnector(Connector):
     async def _completed(self, function: Function, raws: Sequence[bytes]) -> list[bytes]:
         """Records together with what their lists do not tell."""
         if function is Function.GET_ORDERS:
-            return await self._with_refunds(raws)
+            return await self._whole_orders(raws)
         units = await self._shop_units() if raws else (None, None)
         wrapped = [await self._with_variations(raw, units) for raw in raws]
         return [raw for raw in wrapped if raw is not None]
 
-    async def _with_refunds(self, raws: Sequence[bytes]) -> list[bytes]:
+    async def _whole_orders(self, raws: Sequence[bytes]) -> list[bytes]:
         """Orders with their refunds in full: what they tell themselves lacks dates and lines. So with fulfillments."""
         listed = list(map(_refunded, raws))
         refunds = await self._refunds(
