@@ -93,6 +93,8 @@ FACTS = Facts(
         "https://woocommerce.com/document/managing-orders/order-statuses/",
         "https://woocommerce.com/document/webhooks/",
         "https://woocommerce.com/document/shipment-tracking/",
+        "https://woocommerce.com/document/shipment-tracking/shipment-tracking-rest-api-create-tracking-item/",
+        "https://docs.zorem.com/docs/ast-free/add-tracking-to-orders/shipment-tracking-api/",
     ),
     webhooks=True,
 )

@@ -53,7 +53,7 @@ class Tax(msgspec.Struct):
     """A tax of a line by the id of its rate; an amount of none may be an empty string."""
 
     id: int
-    total: str | int | float | None = None
+    total: Any = None
 
 
 class LineItem(msgspec.Struct):
