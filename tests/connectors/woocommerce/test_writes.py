@@ -340,6 +340,16 @@ async def test_an_amount_is_divided_into_net_and_taxes() -> None:
         assert (shipping["total"], shipping["total_tax"]) == ("-1.84", "-0.16")
 
 
+async def test_what_rounding_leaves_of_the_taxes_is_lost_to_no_rate() -> None:
+    async with fake_woocommerce() as (fake, connector):
+        order = sale(fake)
+        lines = [taxed(11, "9.00", "0.33", "0.33", "0.34", quantity=3, product_id=10, variation_id=0)]
+        order |= {"line_items": lines, "fee_lines": [], "shipping_lines": [], "total": "10.00", "total_tax": "1.00"}
+        await refund(connector, lines=[(MUGS, 1, "1.10")])
+        (line,) = fake.tables["refunds"][100_000]["line_items"]
+        assert (line["total"], [tax["total"] for tax in line["taxes"]]) == ("-0.99", ["-0.04", "-0.04", "-0.03"])
+
+
 async def test_only_the_shipping_is_refunded() -> None:
     async with fake_woocommerce() as (fake, connector):
         sale(fake)
