@@ -284,20 +284,20 @@ async def test_requests_at_once_with_one_key_are_one_write(
     shop: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order = await placed(shop)
-    real, go = SandboxConnector.create_shipment, asyncio.Event()
+    real, begun, go = SandboxConnector.create_shipment, asyncio.Event(), asyncio.Event()
 
     async def slow(self: SandboxConnector, *given: Any) -> None:
+        begun.set()
         await go.wait()
         await real(self, *given)
 
     monkeypatch.setattr(SandboxConnector, "create_shipment", slow)
     first = asyncio.ensure_future(ship(shop, order["id"], key="a"))
-    while not first.done():
-        second = await ship(shop, order["id"], key="a")
-        if second.status_code == 409:
-            assert int(second.headers["retry-after"]) >= 1
-            go.set()
-            break
+    await begun.wait()
+    second = await ship(shop, order["id"], key="a")
+    assert second.status_code == 409
+    assert int(second.headers["retry-after"]) >= 1
+    go.set()
     assert (await first).status_code == 200
     assert len((await stored(shop, order["id"]))["shipments"]) == 1
 
@@ -449,7 +449,7 @@ async def test_what_is_simulated_is_stored_told_and_synced(
     assert (changed["inventory"], changed["price"], changed["active"]) == (0, 12.5, False)
     new = (await shop.post("/sandbox/simulate/cart/products")).json()
     assert (await shop.get(f"/cart/products/{new['id']}")).json()["data"] == new["data"]
-    for path, body in (("orders", {"order_id": "none"}), ("products", {"product_id": "none"})):
+    for path, body in (("orders", {"order_id": "missing"}), ("products", {"product_id": "missing"})):
         assert (await shop.post(f"/sandbox/simulate/cart/{path}", json=body)).status_code == 404
     assert (await shop.post("/sandbox/simulate/cart/orders", json={"status": "odd"})).status_code == 422
 

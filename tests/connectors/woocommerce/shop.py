@@ -22,6 +22,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 import unicart.connectors.woocommerce
 from connectors.kit.server import FOREVER, Request, _read_request, answer
+from connectors.woocommerce import writing
 from unicart.connectors.kit import Session, Throttle
 from unicart.connectors.woocommerce.client import WooCommerceConnector
 
@@ -32,7 +33,7 @@ KEY, SECRET = "ck_0123456789abcdef", "cs_fedcba9876543210"
 STATUSES = {"pending", "processing", "on-hold", "completed", "cancelled", "refunded", "failed", "partial-shipped"}
 LIST_PARAMETERS = {
     "status", "orderby", "order", "per_page", "page", "include", "after", "before", "modified_after", "modified_before",
-    "dates_are_gmt",
+    "dates_are_gmt", "_fields",
 }  # fmt: skip
 HTML = b"<!DOCTYPE html><title>Not found</title>"
 
@@ -61,6 +62,7 @@ class FakeWooCommerce:
 
     ``https``: keys are taken by Basic authentication. ``pretty``: there is a ``/wp-json``; else it ``redirects`` or is not found. ``home``: the path of the site.
     ``permissions`` of the key, ``closed`` paths its user may not see. ``answers`` are given instead, as long as there are any.
+    ``hanging``: how many requests that write are taken, but never answered. ``fulfills``: Order Fulfillments is switched on.
     """
 
     now: datetime = START
@@ -82,6 +84,16 @@ class FakeWooCommerce:
     problems: list[str] = field(default_factory=list)
     nonces: set[str] = field(default_factory=set)
     url: str = ""
+    hanging: int = 0
+    fulfills: bool = False
+    fulfillments: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    statuses: set[str] = field(default_factory=lambda: STATUSES - {"partial-shipped"})
+    refused_statuses: set[str] = field(default_factory=set)
+    gateway_refunds: bool = True
+    manages_stock: bool = True
+    restocked: dict[int, int] = field(default_factory=dict)
+    notes: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    mails: list[int] = field(default_factory=list)
 
     def tick(self, seconds: int = 1) -> datetime:
         """Let time pass, and tell the time."""
@@ -179,6 +191,9 @@ class FakeWooCommerce:
             status, body, total = self.dispatch(request, found, sent)
         except RestError as error:
             return answer(error.status, error.body, content_type="application/json; charset=UTF-8")
+        if self.hanging and request.method != "GET":
+            self.hanging -= 1
+            return FOREVER
         sent_body = json.dumps(body).encode()
         counted = {} if total is None else {"x_wp_total": str(total)}
         told = format_datetime(self.now, usegmt=True)
@@ -220,13 +235,26 @@ class FakeWooCommerce:
     def dispatch(self, request: Request, route: str, sent: dict[str, str]) -> tuple[int, Any, int | None]:
         if route in self.closed:
             raise RestError(403, "woocommerce_rest_cannot_view", "Sorry, you cannot list resources.")
-        match route.strip("/").split("/"):
+        parts = route.strip("/").split("/")
+        try:
+            made = None if request.method == "GET" else writing.taken(self, request, parts, sent)
+        except writing.Refusal as refusal:
+            raise RestError(refusal.status, refusal.code, refusal.message) from None
+        if made is not None:
+            return (201 if request.method == "POST" else 200), self.shown(made), None
+        match parts:
             case [""]:
                 return 200, {"name": "Tea &amp; Co"}, None
             case ["settings", "products"]:
                 units = {"woocommerce_weight_unit": "lbs", "woocommerce_dimension_unit": "mm"}
                 return 200, [{"id": id, "value": value} for id, value in units.items()], None
             case ["refunds"] if self.version < (9, 0):
+                raise RestError(404, "rest_no_route", "No route was found matching the URL and request method.")
+            case ["reports", "orders", "totals"]:
+                return 200, [{"slug": each, "name": each.title(), "total": 1} for each in sorted(self.statuses)], None
+            case ["orders", id, "fulfillments"] if self.fulfills:
+                return 200, self.fulfillments.get(int(id), []), None
+            case ["orders", _, "fulfillments"]:
                 raise RestError(404, "rest_no_route", "No route was found matching the URL and request method.")
             case ["orders", id, "refunds"]:
                 of = [each for each in self.tables["refunds"].values() if each["parent_id"] == int(id)]
@@ -316,7 +344,7 @@ class FakeWooCommerce:
 
     def shown(self, row: dict[str, Any]) -> dict[str, Any]:
         shown = {name: value for name, value in row.items() if name not in ("created", "modified", "secret")}
-        for name in ("created", "modified"):
+        for name in {"created", "modified"} & row.keys():
             shown[f"date_{name}"] = self.local(row[name]).isoformat()
             shown[f"date_{name}_gmt"] = row[name].replace(tzinfo=None).isoformat()
         if "related_ids" in row:

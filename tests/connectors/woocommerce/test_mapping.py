@@ -419,6 +419,25 @@ def test_parcels_of_aftership_with_their_lines() -> None:
     assert (part.shipment_line_item_id, part.product_id, part.parent_product_id, part.quantity) == ("1", "12", "10", 2)
 
 
+def test_parcels_of_order_fulfillments() -> None:
+    def fulfillment(id: int, status: str, provider: str, quantity: int) -> dict[str, Any]:
+        kept = {"_items": [{"item_id": 1, "qty": quantity}], "_tracking_number": f"N{id}", provider: "ups"}
+        kept |= {"_tracking_url": "https://ups.example/1"} if status == "fulfilled" else {}
+        meta = [{"id": number, "key": key, "value": value} for number, (key, value) in enumerate(kept.items())]
+        return {"id": id, "status": status, "is_fulfilled": status == "fulfilled", "meta_data": meta}
+
+    whole = json.loads(raw(line_items=[line(quantity=5, product_id=10)]))
+    whole["fulfillments"] = [
+        fulfillment(7, "fulfilled", "_shipment_provider", 2),
+        fulfillment(8, "unfulfilled", "_shipping_provider", 1),
+    ]
+    sent, packed = mapping.order(json.dumps(whole).encode()).shipments
+    assert (sent.shipment_id, sent.status, sent.raw_status) == ("7", ShipmentStatus.SHIPPED, "fulfilled")
+    assert (sent.carrier_id, sent.tracking_number, sent.tracking_url) == ("ups", "N7", "https://ups.example/1")
+    assert [(each.product_id, each.quantity) for each in sent.line_items] == [("10", 2)]
+    assert (packed.status, packed.carrier_id, packed.line_items[0].quantity) == (ShipmentStatus.OPEN, "ups", 1)
+
+
 def test_a_parcel_that_two_extensions_note_comes_once() -> None:
     twin = {"slug": "usps", "tracking_number": TRACKED["tracking_number"], "tracking_id": "b"}
     meta = [

@@ -90,6 +90,12 @@ def test_an_order_with_refunds_is_only_named() -> None:
     assert hints(order) == [Hint(function=Function.GET_ORDERS, id=str(order["id"]))]
 
 
+def test_an_order_with_fulfillments_is_only_named() -> None:
+    order = next(each["order"] for each in fixture("get_orders") if not each["refunds"])
+    meta = [*order["meta_data"], {"id": 1, "key": "_fulfillment_status", "value": "fulfilled"}]
+    assert [hint.raw for hint in hints(order | {"meta_data": meta})] == [None]
+
+
 def test_deleted_orders_products_and_variations_are_only_named() -> None:
     assert hints({"id": 304}) == hints({"id": "304"}) == [Hint(function=Function.GET_ORDERS, id="304")]
     assert hints({"id": 23}, "product") == [Hint(function=Function.GET_PRODUCTS, id="23")]

@@ -120,11 +120,11 @@ TELLING = 10
 HEARTBEAT = timedelta(seconds=45)
 """After so much of a wait an empty page tells that the run is alive."""
 MOST_WAITS = 5
-SPARING = 1.25
-"""An increment comes once in so many requests; the rest of them is for runs over everything."""
+SPARING = 5, 4
+"""An increment waits for so many refills, as a fraction; the rest of them is for runs over everything."""
 REFUSED_FOR = timedelta(days=1)
 """After so long a role that was missing is tried again: each try costs a request."""
-SHOWN_AFTER = (1.0, 4.0)
+SHOWN_AFTER = (1, 4)
 """Seconds to wait before each look whether Amazon shows what was written; few, for the bucket of `getOrder` is small."""
 SETTLED_WRITES = timedelta(minutes=15)
 """After so long what Amazon shows counts, whatever was written before."""
@@ -657,7 +657,7 @@ def _too_soon(cursor: OrdersCursor) -> bool:
     """Whether an increment would leave too little of the bucket to pages, first runs and reconciliation."""
     if cursor.asked is None:
         return False
-    return timedelta(0) <= datetime.now(UTC) - cursor.asked < _interval(cursor.rate) * SPARING
+    return timedelta(0) <= datetime.now(UTC) - cursor.asked < _interval(cursor.rate) * SPARING[0] / SPARING[1]
 
 
 def _left(walk: Walk, dates: Sequence[datetime], pagination: _Pagination | None, telling: int) -> Walk | None:

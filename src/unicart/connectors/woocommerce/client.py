@@ -14,6 +14,7 @@ that there was before it, and so finds what changed meanwhile.
 import contextlib
 import hashlib
 import html
+import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
@@ -34,6 +35,7 @@ from unicart.connectors.kit import (
     CredentialsRejected,
     Hint,
     Hook,
+    OutcomeUnknown,
     PermissionMissing,
     PlatformUnavailable,
     Pull,
@@ -44,10 +46,13 @@ from unicart.connectors.kit import (
     write_cursor,
 )
 from unicart.connectors.kit.http import Reply
-from unicart.connectors.woocommerce import auth, errors, mapping, webhooks
+from unicart.connectors.woocommerce import auth, errors, mapping, payloads, webhooks, writes
 from unicart.connectors.woocommerce.facts import FACTS
 from unicart.connectors.woocommerce.payloads import Stamp
 from unicart.contract.resources import Function, Record
+from unicart.contract.writes import InventoryAdjustment, NewRefund, NewShipment, WriteFunction
+
+log = logging.getLogger(__name__)
 
 PAGE_SIZE = 100
 BEGINNING = "1970-01-02T00:00:00"
@@ -112,11 +117,20 @@ class _Id(msgspec.Struct):
 class _Refunded(msgspec.Struct):
     id: int
     refunds: list[_Id] = []
+    meta_data: list[payloads.Meta] = []
 
 
 class _Refund(msgspec.Struct):
     id: int
     parent_id: int = 0
+
+
+class _Status(msgspec.Struct):
+    slug: str
+
+
+class _Stocked(msgspec.Struct):
+    stock_quantity: Any = None
 
 
 class _Varied(msgspec.Struct):
@@ -150,6 +164,8 @@ class WooCommerceConnector(Connector):
         session.outcomes.update(errors.OUTCOMES)
         self._pretty: bool | None = None
         self._lists_refunds = True
+        self._fulfills: bool | None = None
+        self._statuses: list[str] | None = None
         self._now: datetime | None = None
         self._units: tuple[str | None, str | None] | None = None
         if session.base_url.startswith("https://"):
@@ -179,6 +195,58 @@ class WooCommerceConnector(Connector):
         else:
             raws = await self._by_ids(ORDERS, wanted)
         return await self._completed(function, raws)
+
+    async def create_shipment(self, order: bytes, shipment: NewShipment, reference: str) -> None:
+        if writes.bears(order, reference):
+            return
+        source, record = writes.order(order), mapping.order(order)
+        begun = writes.fulfillment_of(source, reference)
+        parcel = (
+            writes.to_ship(source, record, shipment) if begun is None else writes.begun_parcel(source, record, begun)
+        )
+        asked = shipment.specific.get("status") is not None
+        known = await self._known_statuses() if asked or not parcel.is_last else []
+        status = writes.status_after(source.order, parcel, shipment, known)
+        if begun is not None or await self._has_fulfillments(source.id):
+            await self._fulfill(source, parcel, shipment, status, reference)
+            return
+        now = self._now or datetime.now(UTC)
+        body = writes.noted(source.order, parcel, shipment, status, reference, now)
+        await self._write("PUT", f"{ORDERS}/{source.id}", body)
+        if shipment.notify_customer:
+            await self._notify(source.id, shipment)
+
+    async def refund_order(self, order: bytes, refund: NewRefund, reference: str) -> None:
+        source = writes.order(order)
+        body = writes.refund(source, refund, reference)
+        try:
+            await self._write("POST", f"{ORDERS}/{source.id}/refunds", body)
+        except RequestRefused as error:
+            if not body["api_refund"] or errors.code(error) != errors.REFUND_REFUSED:
+                raise
+            hint = "Where the payment's provider cannot pay back by itself, do it there, and send api_refund: false to note it."
+            raise RequestRefused(f"{error.message} {hint}", error.detail, error.url, error.status) from error
+
+    async def adjust_inventory(self, product: bytes, adjustment: InventoryAdjustment, reference: str) -> None:
+        request = writes.stock(product, adjustment, reference)
+        reply = await self._write("PUT", request.path, request.body)
+        if self.session.decode(reply, _Stocked).stock_quantity is None:
+            raise RequestRefused(
+                "The shop manages no stock at all. Switch it on under WooCommerce → Settings → Products → Inventory.",
+                status=422,
+            )
+
+    async def ready(self) -> None:
+        if self.session.sign is None:
+            # Whether the server lets the Authorization header through shows only now.
+            await self._list(ORDERS, {"per_page": 1, "_fields": "id"})
+
+    @classmethod
+    def bears(cls, raw: bytes, reference: str) -> bool | None:
+        return writes.bears(raw, reference)
+
+    async def write_values(self, function: WriteFunction) -> Mapping[str, Sequence[str]]:
+        return {"status": await self._known_statuses()} if function is WriteFunction.CREATE_SHIPMENT else {}
 
     async def subscribe(self, url: str) -> dict[str, str]:
         secret, path = secrets.token_hex(32), secrets.token_hex(16)
@@ -367,19 +435,31 @@ class WooCommerceConnector(Connector):
     async def _completed(self, function: Function, raws: Sequence[bytes]) -> list[bytes]:
         """Records together with what their lists do not tell."""
         if function is Function.GET_ORDERS:
-            return await self._with_refunds(raws)
+            return await self._whole_orders(raws)
         units = await self._shop_units() if raws else (None, None)
         wrapped = [await self._with_variations(raw, units) for raw in raws]
         return [raw for raw in wrapped if raw is not None]
 
-    async def _with_refunds(self, raws: Sequence[bytes]) -> list[bytes]:
-        """Orders with their refunds in full: what they tell themselves lacks dates and lines."""
-        refunded = {each.id: [refund.id for refund in each.refunds] for each in map(_refunded, raws) if each.refunds}
-        refunds = await self._refunds(refunded)
-        return [
-            b'{"id":%b,"order":%b,"refunds":[%b]}' % (_id(raw).encode(), raw, b",".join(refunds.get(_id(raw), [])))
-            for raw in raws
-        ]
+    async def _whole_orders(self, raws: Sequence[bytes]) -> list[bytes]:
+        """Orders with their refunds in full: what they tell themselves lacks dates and lines. So with fulfillments."""
+        listed = list(map(_refunded, raws))
+        refunds = await self._refunds(
+            {each.id: [refund.id for refund in each.refunds] for each in listed if each.refunds}
+        )
+        whole = []
+        for raw, each in zip(raws, listed, strict=True):
+            parts = [b'"id":%b,"order":%b' % (_id(raw).encode(), raw)]
+            parts += [b'"refunds":[%b]' % b",".join(refunds.get(_id(raw), []))]
+            if any(meta.key == mapping.FULFILLMENT_STATUS for meta in each.meta_data):
+                parts += [b'"fulfillments":[%b]' % b",".join(await self._fulfillments(each.id))]
+            whole.append(b"{%b}" % b",".join(parts))
+        return whole
+
+    async def _fulfillments(self, order_id: int) -> list[bytes]:
+        """What WooCommerce itself keeps as the parcels of an order; none if that has been switched off."""
+        with _gone_is_none():
+            return (await self._list(f"{ORDERS}/{order_id}/fulfillments", {}))[0]
+        return []
 
     async def _refunds(self, refunded: Mapping[int, Sequence[int]]) -> dict[str, list[bytes]]:
         """Refunds by order; for many orders at once where there is such a list, which is from WooCommerce 9.0 on."""
@@ -447,6 +527,72 @@ class WooCommerceConnector(Connector):
             self.session.headers.update(headers)
             self.session.sign = sign
 
+    async def _has_fulfillments(self, order_id: int) -> bool:
+        """Whether WooCommerce keeps parcels itself, which is a feature to switch on."""
+        if self._fulfills is None:
+            self._fulfills = False
+            with _gone_is_none():
+                await self._list(f"{ORDERS}/{order_id}/fulfillments", {})
+                self._fulfills = True
+        return self._fulfills
+
+    async def _fulfill(
+        self,
+        source: payloads.RawOrder,
+        parcel: writes.Parcel,
+        shipment: NewShipment,
+        status: str | None,
+        reference: str,
+    ) -> None:
+        """Make a fulfillment, and then let the order say that it is done; if that is refused, take it back."""
+        path = f"{ORDERS}/{source.id}/fulfillments"
+        begun = writes.fulfillment_of(source, reference)
+        if begun is None:
+            notify = {"notify_customer": "true"} if shipment.notify_customer else {}
+            reply = await self._write("POST", path, writes.fulfilled(parcel, shipment, reference), notify)
+            made = self.session.decode(reply, _Id).id
+        else:
+            made = begun.id
+        try:
+            body = writes.after_fulfillment(source.order, status, reference)
+            await self._write("PUT", f"{ORDERS}/{source.id}", body)
+        except (RequestRefused, PermissionMissing) as refused:
+            try:
+                await self._call("DELETE", f"{path}/{made}")
+            except ConnectorError as error:
+                message = f"{refused.message} The fulfillment {made}, which was made before, may still be there."
+                raise OutcomeUnknown(message, error.detail, error.url) from error
+            raise
+
+    async def _notify(self, order_id: int, shipment: NewShipment) -> None:
+        """Mail the buyer. A shipment that is noted is not undone for want of a mail, and no mail is sent twice."""
+        try:
+            await self._write("POST", f"{ORDERS}/{order_id}/notes", writes.customer_note(shipment))
+        except ConnectorError as error:
+            log.warning("Order %s is shipped, but its buyer may not have been told: %s", order_id, error)
+
+    async def _known_statuses(self) -> list[str]:
+        """The statuses that orders of the shop may have; empty if the key's user may not see them."""
+        if self._statuses is None:
+            found: list[_Status] = []
+            with contextlib.suppress(PermissionMissing, RequestRefused):
+                found = self.session.decode(await self._call("GET", "/reports/orders/totals"), list[_Status])
+            self._statuses = [each.slug for each in found]
+        return self._statuses
+
+    async def _write(
+        self, method: str, path: str, json: Any, parameters: Mapping[str, Any] = MappingProxyType({})
+    ) -> Reply:
+        """A request that is sent once.
+
+        Raises:
+            ConnectorError: a refusal in the words of WooCommerce.
+        """
+        try:
+            return await self._call(method, path, parameters, json, once=True)
+        except ConnectorError as error:
+            raise errors.refusal(error) from error
+
     async def _make_webhook(self, topic: str, url: str, secret: str) -> int:
         body = {"name": f"Unicart {topic}", "topic": topic, "delivery_url": url, "secret": secret, "status": "active"}
         return self.session.decode(await self._call("POST", "/webhooks", json=body), _Webhook).id
@@ -466,7 +612,12 @@ class WooCommerceConnector(Connector):
         return raws, int(total) if total.isascii() and total.isdigit() else 0
 
     async def _call(
-        self, method: str, path: str, parameters: Mapping[str, Any] = MappingProxyType({}), json: Any = None
+        self,
+        method: str,
+        path: str,
+        parameters: Mapping[str, Any] = MappingProxyType({}),
+        json: Any = None,
+        once: bool = False,
     ) -> Reply:
         """One request to the REST API of WooCommerce.
 
@@ -474,7 +625,7 @@ class WooCommerceConnector(Connector):
             ConnectorError: with the remedy.
         """
         try:
-            return await self._route(method, f"{NAMESPACE}{path}", parameters, json)
+            return await self._route(method, f"{NAMESPACE}{path}", parameters, json, once)
         except CredentialsRejected as error:
             if self.session.sign is not None or errors.code(error) == errors.AUTHENTICATION_ERROR:
                 raise errors.explained(error, method) from error
@@ -483,37 +634,39 @@ class WooCommerceConnector(Connector):
         # Servers that keep the Authorization header from PHP leave the query, which OAuth signs.
         self.session.headers.pop("authorization", None)
         self.session.sign = self._signed
-        return await self._call(method, path, parameters, json)
+        return await self._call(method, path, parameters, json, once)
 
-    async def _route(self, method: str, route: str, parameters: Mapping[str, Any], json: Any) -> Reply:
+    async def _route(self, method: str, route: str, parameters: Mapping[str, Any], json: Any, once: bool) -> Reply:
         """Ask under ``/wp-json``, or at ``index.php`` in shops whose permalinks are plain: these redirect or have a page."""
         if self._pretty is not None:
-            return await self._ask(method, route, parameters, json, self._pretty)
-        found = await self._found(method, route, parameters, json, pretty=True)
+            return await self._ask(method, route, parameters, json, self._pretty, once)
+        found = await self._found(method, route, parameters, json, True, once)
         if isinstance(found, Reply):
             self._pretty = True
             return found
-        other = await self._found(method, route, parameters, json, pretty=False)
+        other = await self._found(method, route, parameters, json, False, once)
         if isinstance(other, Reply):
             self._pretty = False
             return other
         raise found
 
     async def _found(
-        self, method: str, route: str, parameters: Mapping[str, Any], json: Any, pretty: bool
+        self, method: str, route: str, parameters: Mapping[str, Any], json: Any, pretty: bool, once: bool
     ) -> Reply | ConnectorError:
         """The answer of the REST API, or the error that there is none at this address."""
         try:
-            reply = await self._ask(method, route, parameters, json, pretty)
+            reply = await self._ask(method, route, parameters, json, pretty, once)
         except RequestRefused as error:
             if errors.code(error) or error.status not in NO_API:
                 raise
             return error if error.status != GONE else _no_api(self.session.base_url, error.detail)
         return reply if _is_json(reply.body) else _no_api(self.session.base_url, repr(reply.body[:100]))
 
-    async def _ask(self, method: str, route: str, parameters: Mapping[str, Any], json: Any, pretty: bool) -> Reply:
+    async def _ask(
+        self, method: str, route: str, parameters: Mapping[str, Any], json: Any, pretty: bool, once: bool
+    ) -> Reply:
         path, sent = self._target(route, parameters, pretty)
-        reply = await self.session.request(method, path, params=sent, json=json)
+        reply = await self.session.request(method, path, params=sent, json=json, once=once)
         self._now = _http_date(reply.headers.get("date"))
         return reply
 

@@ -5,13 +5,23 @@ replayed nonce, and a key that may not write (all three ``woocommerce_rest_authe
 user lacks a capability.
 """
 
+import json
 import re
 from collections.abc import Mapping
 
-from unicart.connectors.kit import ConnectorError, CredentialsRejected, Outcome, PermissionMissing, RequestRefused
+from unicart.connectors.kit import (
+    ConnectorError,
+    CredentialsRejected,
+    Outcome,
+    OutcomeUnknown,
+    PermissionMissing,
+    RequestRefused,
+)
 
 OUTCOMES: Mapping[int, Outcome] = {}
 
+REFUND_REFUSED = "woocommerce_rest_cannot_create_order_refund"
+"""Comes with the status 500, though nothing is refunded then."""
 AUTHENTICATION_ERROR = "woocommerce_rest_authentication_error"
 KEYS = "WooCommerce → Settings → Advanced → REST API"
 
@@ -44,3 +54,13 @@ def explained(error: ConnectorError, method: str) -> ConnectorError:
     if isinstance(error, RequestRefused) and error.status == 400 and "orderby" in error.detail:
         return RequestRefused("The shop cannot sort by the date of changes. Update WooCommerce.", *given, 400)
     return error
+
+
+def refusal(error: ConnectorError) -> ConnectorError:
+    """The ``error`` of a write in WooCommerce's own words, if it is a refusal."""
+    found = re.search(r'"message"\s*:\s*("(?:[^"\\]|\\.)*")', error.detail)
+    refused = isinstance(error, RequestRefused) or (isinstance(error, OutcomeUnknown) and code(error) == REFUND_REFUSED)
+    if not refused or not found or not code(error):
+        return error
+    status = error.status if isinstance(error, RequestRefused) else 422
+    return RequestRefused(f"WooCommerce refused it: {json.loads(found[1])}", error.detail, error.url, status)

@@ -1,7 +1,8 @@
 """What is known of WooCommerce without asking it."""
 
-from unicart.connectors.kit import Credential, Facts
+from unicart.connectors.kit import Credential, Facts, Write
 from unicart.contract.resources import Function
+from unicart.contract.writes import Field, WriteFunction
 
 FACTS = Facts(
     name="woocommerce",
@@ -19,7 +20,7 @@ FACTS = Facts(
             name="consumer_key",
             label="Consumer key",
             help="It begins with ck_. Make it under WooCommerce → Settings → Advanced → REST API, for an administrator or "
-            "shop manager, with the permission Read/Write (Read is enough without webhooks).",
+            "shop manager, with the permission Read/Write (Read is enough without webhooks and writes).",
             kind="secret",
         ),
         Credential(
@@ -30,6 +31,56 @@ FACTS = Facts(
         ),
     ),
     functions=(Function.GET_ORDERS, Function.GET_PRODUCTS),
+    writes=(
+        Write(
+            function=WriteFunction.CREATE_SHIPMENT,
+            optional=(
+                "tracking_number",
+                "tracking_url",
+                "carrier_name",
+                "carrier_id",
+                "shipping_method_name",
+                "shipped_date",
+                "notify_customer",
+                "line_items",
+            ),
+            specific=(
+                Field(
+                    name="status",
+                    description="The status that the order then has; left out, completed if nothing is left to ship, else "
+                    "partial-shipped if the shop has that status.",
+                    varying=True,
+                    example="completed",
+                ),
+            ),
+        ),
+        Write(
+            function=WriteFunction.REFUND_ORDER,
+            optional=("reason", "shipping_amount", "restock", "line_items"),
+            specific=(
+                Field(
+                    name="api_refund",
+                    description="Whether the payment's provider pays the money back; left out, it does. If not, the refund "
+                    "is noted only.",
+                    type="boolean",
+                    example=True,
+                ),
+            ),
+        ),
+        Write(
+            function=WriteFunction.ADJUST_INVENTORY,
+            required=("quantity", "adjustment_type"),
+            specific=(
+                Field(
+                    name="manage_stock",
+                    description="Begin to manage the stock of a product of which WooCommerce does not.",
+                    type="boolean",
+                    example=True,
+                ),
+            ),
+        ),
+        Write(function=WriteFunction.PASSTHROUGH),
+    ),
     limits="WooCommerce has no rate limit of its own, but hosts do; a list returns at most 100 records.",
     incremental=(
         "The record's own date_modified_gmt, of whole seconds. Refunds, edits, the trash and variations move it. The deletion "
@@ -42,6 +93,8 @@ FACTS = Facts(
         "https://woocommerce.com/document/managing-orders/order-statuses/",
         "https://woocommerce.com/document/webhooks/",
         "https://woocommerce.com/document/shipment-tracking/",
+        "https://woocommerce.com/document/shipment-tracking/shipment-tracking-rest-api-create-tracking-item/",
+        "https://docs.zorem.com/docs/ast-free/add-tracking-to-orders/shipment-tracking-api/",
     ),
     webhooks=True,
 )

@@ -42,6 +42,11 @@ STATUSES = {
 }
 SHIPMENT_TRACKING = "_wc_shipment_tracking_items"
 AFTERSHIP = "_aftership_tracking_items"
+UNTRACKED = "_unicart_shipments"
+"""Parcels that Unicart noted without a number, of the shape of Shipment Tracking's: that would show an empty number."""
+FULFILLMENT_STATUS = "_fulfillment_status"
+"""What an order has in its metadata as long as WooCommerce's own Order Fulfillments keeps any of it."""
+PROVIDERS = ("_shipment_provider", "_shipping_provider")
 REFUNDED_ITEM = "_refunded_item_id"
 LAST_SHIP_DATE = 1 << 33
 KITS = ("bundle", "composite")
@@ -88,7 +93,7 @@ def order(raw: bytes) -> Order:
         ship_to_address=_address(source.shipping, email),
         bill_to_address=_address(source.billing, email),
         line_items=lines,
-        shipments=_shipments(source),
+        shipments=[*_shipments(source), *(_fulfillment(each, source) for each in wrapped.fulfillments)],
         external_system_url=_admin_url(source),
         additional_fields=_additional_fields(source, refunds),
     )
@@ -200,19 +205,24 @@ def _refund_line(source: payloads.RefundLine) -> RefundLineItem:
 
 
 def _shipments(source: payloads.Order) -> list[Shipment]:
-    """The parcels that the usual extensions note in the order's metadata; one that both note comes once."""
+    """The parcels in the order's metadata, as the usual extensions and Unicart note them; one that both note comes once.
+
+    Several that Unicart noted may share a number: they hold different lines.
+    """
     found: dict[str, Shipment] = {}
-    for read, key in ((_tracked, SHIPMENT_TRACKING), (_aftership, AFTERSHIP)):
-        for item in _items(source.meta_data, key):
+    for read, key in ((_tracked, SHIPMENT_TRACKING), (_tracked, UNTRACKED), (_aftership, AFTERSHIP)):
+        for item in items(source.meta_data, key):
             shipment = read(item, source)
             number = shipment.tracking_number or shipment.shipment_id
+            if number in found and "line_items" in item and read is _tracked:
+                number = shipment.shipment_id
             if number not in found:
                 found[number] = shipment
     return _with_own_ids(found.values())
 
 
 def _tracked(item: Mapping[str, Any], source: payloads.Order) -> Shipment:
-    """A parcel of WooCommerce Shipment Tracking or Advanced Shipment Tracking."""
+    """A parcel of WooCommerce Shipment Tracking, Advanced Shipment Tracking or Unicart."""
     number = _text(item.get("tracking_number"))
     carrier = _text(item.get("custom_tracking_provider")) or _text(item.get("formatted_tracking_provider"))
     link = next(filter(None, map(_text, map(item.get, ("custom_tracking_link", "ast_tracking_link")))), None)
@@ -222,10 +232,12 @@ def _tracked(item: Mapping[str, Any], source: payloads.Order) -> Shipment:
         status=ShipmentStatus.SHIPPED,
         carrier_id=_text(item.get("tracking_provider")),
         carrier_name=carrier or _text(item.get("tracking_provider")),
+        shipping_method_name=_text(item.get("shipping_method")),
         tracking_number=number,
         tracking_url=_link(link, number),
         created_date=shipped,
-        line_items=_carried(item.get("products_list"), source, "item_id", "qty"),
+        line_items=_carried(item.get("products_list"), source, "item_id", "qty")
+        or _carried(item.get("line_items"), source, "id", "quantity"),
     )
 
 
@@ -239,6 +251,22 @@ def _aftership(item: Mapping[str, Any], source: payloads.Order) -> Shipment:
         carrier_name=_text(item.get("slug")),
         tracking_number=number,
         line_items=_carried(item.get("line_items"), source, "id", "quantity"),
+    )
+
+
+def _fulfillment(fulfillment: payloads.Fulfillment, source: payloads.Order) -> Shipment:
+    """A parcel of WooCommerce's own Order Fulfillments."""
+    kept = {each.key: each.value for each in fulfillment.meta_data}
+    provider = next(filter(None, (_text(kept.get(key)) for key in PROVIDERS)), None)
+    return Shipment(
+        shipment_id=str(fulfillment.id),
+        raw_status=fulfillment.status,
+        status=ShipmentStatus.SHIPPED if fulfillment.is_fulfilled else ShipmentStatus.OPEN,
+        carrier_id=provider,
+        carrier_name=provider,
+        tracking_number=_text(kept.get("_tracking_number")),
+        tracking_url=_text(kept.get("_tracking_url")),
+        line_items=_carried(kept.get("_items"), source, "item_id", "qty"),
     )
 
 
@@ -278,7 +306,8 @@ def _with_own_ids(shipments: Iterable[Shipment]) -> list[Shipment]:
     return named
 
 
-def _items(meta: list[payloads.Meta], key: str) -> list[dict[str, Any]]:
+def items(meta: list[payloads.Meta], key: str) -> list[dict[str, Any]]:
+    """The objects that the metadata lists under ``key``."""
     return _objects(next((each.value for each in meta if each.key == key), None))
 
 

@@ -49,6 +49,13 @@ class Address(msgspec.Struct):
     phone: str | None = None
 
 
+class Tax(msgspec.Struct):
+    """A tax of a line by the id of its rate; an amount of none may be an empty string."""
+
+    id: int
+    total: Any = None
+
+
 class LineItem(msgspec.Struct):
     id: int
     quantity: Decimal
@@ -59,6 +66,7 @@ class LineItem(msgspec.Struct):
     product_id: int | None = None
     variation_id: int | None = None
     sku: str | None = None
+    taxes: list[Tax] = []
     meta_data: list[Meta] = []
 
 
@@ -67,10 +75,15 @@ class FeeLine(msgspec.Struct):
     total: Decimal
     total_tax: Decimal
     name: str | None = None
+    taxes: list[Tax] = []
     meta_data: list[Meta] = []
 
 
 class ShippingLine(msgspec.Struct):
+    id: int = 0
+    total: Decimal = Decimal(0)
+    total_tax: Decimal = Decimal(0)
+    taxes: list[Tax] = []
     method_title: str | None = None
     method_id: str | None = None
 
@@ -153,14 +166,26 @@ class Refund(msgspec.Struct):
     date_created_gmt: str | None = None
     line_items: list[RefundLine] = []
     fee_lines: list[RefundLine] = []
+    shipping_lines: list[RefundLine] = []
+    meta_data: list[Meta] = []
+
+
+class Fulfillment(msgspec.Struct):
+    """What WooCommerce itself keeps as a parcel, where Order Fulfillments is switched on. Its dates are the shop's own time."""
+
+    id: int
+    status: str | None = None
+    is_fulfilled: bool | None = None
+    meta_data: list[Meta] = []
 
 
 class RawOrder(msgspec.Struct):
-    """An order with its refunds in full."""
+    """An order with its refunds and fulfillments in full."""
 
     id: int
     order: Order
     refunds: list[Refund] = []
+    fulfillments: list[Fulfillment] = []
 
 
 class Image(msgspec.Struct):
@@ -208,6 +233,7 @@ class Variation(msgspec.Struct):
     attributes: list[Attribute] = []
     permalink: str | None = None
     cost_of_goods_sold: Costs | None = None
+    meta_data: list[Meta] = []
 
 
 class Product(msgspec.Struct):
@@ -233,6 +259,7 @@ class Product(msgspec.Struct):
     tags: list[Term] = []
     attributes: list[Attribute] = []
     cost_of_goods_sold: Costs | None = None
+    meta_data: list[Meta] = []
 
 
 class RawProduct(msgspec.Struct):

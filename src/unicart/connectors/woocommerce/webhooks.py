@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from unicart.connectors.kit import Hint, Hook, HookRefused
+from unicart.connectors.woocommerce.mapping import FULFILLMENT_STATUS
+from unicart.connectors.woocommerce.payloads import Meta
 from unicart.contract.resources import Function
 
 RESOURCE_HEADER = "x-wc-webhook-resource"
@@ -34,6 +36,7 @@ class _Body(msgspec.Struct):
     date_modified_gmt: str | None = None
     status: str | None = None
     refunds: list[msgspec.Raw] | None = None
+    meta_data: list[Meta] = []
 
 
 def signature(secret: str, body: bytes) -> str:
@@ -71,7 +74,8 @@ def hints(hook: Hook) -> Sequence[Hint]:
     if id <= 0:
         return []
     listed = body.date_modified_gmt is not None and body.status != DRAFT
-    whole = function is Function.GET_ORDERS and listed and body.refunds == []
+    alone = body.refunds == [] and not any(each.key == FULFILLMENT_STATUS for each in body.meta_data)
+    whole = function is Function.GET_ORDERS and listed and alone
     raw = b'{"id":%d,"order":%b,"refunds":[]}' % (id, hook.body) if whole else None
     return [Hint(function=function, id=str(id), raw=raw)]
 
