@@ -10,6 +10,7 @@ import typer
 from unicart.cli import app
 from unicart.connectors.registry import connector, connector_names, offered_names
 from unicart.contract.events import EVENT_TYPES
+from unicart.contract.writes import WriteFunction
 from unicart.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -97,9 +98,11 @@ def test_every_hidden_connector_is_in_the_connector_guide() -> None:
 def test_the_table_of_connectors_agrees_with_the_facts(name: str) -> None:
     rows = [line for line in (ROOT / "docs/connectors.md").read_text().splitlines() if line.startswith(f"| [`{name}`]")]
     assert len(rows) == 1
-    _, _, _, _, functions, webhooks, first_run, verified, _ = (cell.strip() for cell in rows[0].split("|"))
+    _, _, _, _, functions, writes, webhooks, first_run, verified, _ = (cell.strip() for cell in rows[0].split("|"))
     facts = connector(name).facts
     assert re.findall(r"`(\w+)`", functions) == [function.value for function in facts.functions]
+    written = [each.value for each in facts.write_functions if each is not WriteFunction.BATCH_ADJUST_INVENTORY]
+    assert re.findall(r"`(\w+)`", writes) == written
     assert webhooks == ("yes" if facts.webhooks else "no")
     assert first_run
     assert re.match(r"real platform|vendor's spec|recorded payloads|own ", verified)

@@ -66,7 +66,7 @@ HOOKS = "/v3/hooks"
 ABSOLUTE = "/v3/inventory/adjustments/absolute"
 RELATIVE = "/v3/inventory/adjustments/relative"
 
-STOCK_DELAYS = (0.0, 0.5, 1.0, 1.5)
+STOCK_DELAYS = (0, 1, 2)
 """Seconds in which a change of stock is looked for, as BigCommerce shows it with a delay."""
 
 WITH_PARTS: Mapping[str, str] = {"include": "consignments.line_items,fees", "consignment_structure": "object"}

@@ -68,7 +68,7 @@ FACTS = Facts(
                     description="Where the label is, as a PDF.",
                     example="https://carrier.example/labels/1.pdf",
                 ),
-                Field(name="label_cost", description="What the label cost.", type="number", minimum=0, example=7.25),
+                Field(name="label_cost", description="What the label cost.", type="number", minimum=0, example=7),
             ),
         ),
         Write(
