@@ -34,6 +34,9 @@ from unicart.connectors.kit.throttle import LONGEST_WAIT, Throttle
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
+for _name in ("httpx2", "httpcore2"):
+    # They would log URLs and headers, which hold credentials.
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 MAX_BODY = 128 * 1024 * 1024
 MAX_PASSED = 10 * 1024 * 1024
