@@ -123,7 +123,9 @@ class ShipmentWrite(msgspec.Struct, frozen=True):
         wanted = _summed(
             (products[line.line_item_id], line.quantity) for line in lines if line.line_item_id in products
         )
-        return any(_summed((each.product_id, each.quantity) for each in one.line_items) == wanted for one in new)
+        # A platform may make several of one, for instance by location.
+        made = _summed((each.product_id, each.quantity) for one in new for each in one.line_items)
+        return all(made.get(product, 0) >= quantity for product, quantity in wanted.items())
 
     def _lines(self) -> list[LineQuantity]:
         """The lines that are named; of a group without any, they are not known."""

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from decimal import Decimal
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -14,6 +15,8 @@ import pytest
 from live.medusa import seed
 from live.medusa.platform import Medusa, Refused
 from live.medusa.seed import Shop
+from live.through import sent
+from product import Unicart
 from unicart.connectors.kit import CredentialsRejected, OutcomeUnknown, Pull, RequestRefused, Session
 from unicart.connectors.kit.http import Reply
 from unicart.connectors.medusa.client import MedusaConnector
@@ -372,3 +375,39 @@ def test_a_revoked_key_writes_nothing(shop: Shop) -> None:
     with pytest.raises(CredentialsRejected):
         asyncio.run(ship())
     assert order.theirs()["fulfillments"] == []
+
+
+def test_the_whole_way_through_our_api(shop: Shop, tmp_path: Path) -> None:
+    """Each write is repeated under its key, and is made once."""
+    placed = Placed(shop, paid=True)
+    unicart = Unicart(tmp_path)
+    unicart.run("org", "create", "Test")
+    unicart.connect("medusa", "--url", shop.medusa.url, "--api-key", shop.medusa.api_key)
+    unicart.sync()
+    mugs, posters = placed.lines["mug-s"], placed.lines["poster-l"]
+    with unicart.serving():
+        for _ in range(2):
+            parcel = {**TRACKED, "line_items": [{"line_item_id": mugs, "quantity": 2}]}
+            answer = sent(unicart, "POST", f"/cart/orders/{placed.id}/shipments", parcel, "half")
+            assert (answer["id"], answer["unused_fields"]) == (placed.id, [])
+            assert answer["data"]["status"] == "partially_fulfilled"
+            assert [each["tracking_number"] for each in answer["data"]["shipments"]] == ["T1"]
+        assert placed.shipped() == {"mug-s": 2, "poster-l": 0}
+        for _ in range(2):
+            answer = sent(unicart, "POST", f"/cart/orders/{placed.id}/shipments", {"tracking_number": "T2"}, "rest")
+            assert answer["data"]["status"] == "fulfilled"
+        assert placed.shipped() == {"mug-s": 4, "poster-l": 2}
+        for _ in range(2):
+            wanted = {"note": "Torn", "line_items": [{"line_item_id": posters, "quantity": 1, "amount": 3}]}
+            answer = sent(unicart, "POST", f"/cart/orders/{placed.id}/refund", wanted, "refund")
+            assert [each["amount"] for each in answer["data"]["additional_fields"]["refunds"]] == [3]
+        assert placed.paid_back() == [Decimal(3)]
+        (line,) = [each for each in answer["data"]["line_items"] if each["line_item_id"] == mugs]
+        level = unicart.get("/cart/products")[line["product_id"]]["inventory_by_warehouse_id"]
+        place, before = next(iter(level.items()))
+        for _ in range(2):
+            change = {"quantity": 3, "adjustment_type": "increase", "warehouse_id": place}
+            answer = sent(unicart, "PUT", f"/cart/products/{line['product_id']}/adjust-inventory", change, "stock")
+            assert answer["data"]["inventory_by_warehouse_id"][place] == before + 3
+        passed = sent(unicart, "POST", "/cart/passthrough", {"method": "GET", "path": f"/admin/orders/{placed.id}"}, "")
+        assert (passed["status_code"], passed["body"]["order"]["id"]) == (200, placed.id)

@@ -1,7 +1,6 @@
 """What is written to a real Vendure: read back through its own Admin API, and through the connector."""
 
 import json
-import urllib.request
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
 from decimal import Decimal
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from live.through import sent
 from live.vendure import seed
 from live.vendure.platform import PASSWORD, USERNAME, Vendure
 from live.vendure.seed import Shop
@@ -395,14 +395,6 @@ async def test_requests_of_a_clients_own_pass_through(shop: Shop, platform: Vend
     sent = {"query": "query($id: ID!) { order(id: $id) { id state } }", "variables": {"id": id}}
     reply = await platform.session.passthrough("POST", "/", params={}, json=sent, headers={})
     assert (reply.status, json.loads(reply.body)) == (200, {"data": {"order": {"id": id, "state": "PaymentSettled"}}})
-
-
-def sent(unicart: Unicart, method: str, path: str, body: Any, key: str) -> Any:
-    """The answer of our API to a write."""
-    headers = {**unicart.headers, "content-type": "application/json", "idempotency-key": key}
-    request = urllib.request.Request(f"{unicart.base_url}{path}", json.dumps(body).encode(), headers, method=method)
-    with urllib.request.urlopen(request, timeout=60) as reply:
-        return json.load(reply, parse_float=Decimal)
 
 
 def test_the_whole_way_through_our_api(shop: Shop, tmp_path: Path) -> None:
