@@ -52,6 +52,7 @@ SCOPES = (
     "read_inventory",
     "read_locations",
     "read_merchant_managed_fulfillment_orders",
+    "read_third_party_fulfillment_orders",
 )
 NEEDED = {
     "orders": "read_orders",

@@ -15,9 +15,10 @@ TOKEN_HEADER = "x-shopify-access-token"  # noqa: S105
 TOKEN_PATH = "/admin/oauth/access_token"  # noqa: S105
 ALL_ORDERS = "read_all_orders"
 NEEDED_SCOPES = ("read_orders", "read_products", "read_inventory", "read_locations")
+THIRD_PARTY = "read_third_party_fulfillment_orders"
 FULFILLMENT_SCOPES = (
     "read_merchant_managed_fulfillment_orders",
-    "read_third_party_fulfillment_orders",
+    THIRD_PARTY,
     "read_assigned_fulfillment_orders",
 )
 SHIPPING_SCOPE = "read_fulfillments"

@@ -59,6 +59,10 @@ VISIBLE = timedelta(days=60)
 """How old orders are shown without the scope read_all_orders."""
 MARGIN = timedelta(days=1)
 """How long ago the window of a run may have been reckoned, and how exactly Shopify may count the days."""
+THIRD_PARTY = (
+    "Shopify does not show this app the fulfilment orders of fulfilment services: their shipping groups, and changes of them, "
+    "are not seen. Grant it the scope read_third_party_fulfillment_orders, and install it anew."
+)
 HIDDEN = (
     "Shopify shows this app the orders of the last 60 days only: older ones, and changes of them, are not seen. Grant it the "
     "scope read_all_orders, then sync everything anew."
@@ -498,6 +502,16 @@ class ShopifyConnector(Connector):
             return self._raws(await self._by_ids(LOCATION, LOCATION_NODES, _global("Location", numbers)))
         return self._raws(await self._by_ids(ORDER, ORDER_NODES, _global("Order", numbers)))
 
+    async def ready(self) -> None:
+        if self._logged_in:
+            return
+        self.session.headers.update(auth.headers(self.credentials))
+        if auth.TOKEN_HEADER not in self.session.headers:
+            await self._log_in()
+        if auth.names_app(self.credentials):
+            self.session.refresh = self._log_in
+        self._logged_in = True
+
     async def oldest_visible(self, function: Function) -> datetime | None:
         if function is not Function.GET_ORDERS or auth.ALL_ORDERS in (await self._granted()).scopes():
             return None
@@ -540,10 +554,10 @@ class ShopifyConnector(Connector):
         return [mapping.warehouse(raw)]
 
     async def _orders(self, pull: Pull) -> AsyncIterator[RawPage]:
-        """Pages of orders, with a notice as long as some may be hidden."""
+        """Pages of orders, with a notice as long as some of them, or parts of them, may be hidden."""
         cursor = await self._orders_cursor(pull)
         async for page in self._order_pages(cursor, pull):
-            yield msgspec.structs.replace(page, notice=HIDDEN if await self._hidden(cursor.since) else None)
+            yield msgspec.structs.replace(page, notice=await self._notice(cursor.since))
 
     async def _order_pages(self, cursor: OrdersCursor, pull: Pull) -> AsyncIterator[RawPage]:
         replace = msgspec.structs.replace
@@ -894,6 +908,12 @@ class ShopifyConnector(Connector):
             self._access = await self._ask(SHOP, _Access)
         return self._access
 
+    async def _notice(self, since: datetime | None) -> str | None:
+        """What a run over orders from ``since`` on may not see."""
+        readable = auth.reading((await self._granted()).scopes())
+        told = [HIDDEN] if await self._hidden(since) else []
+        return " ".join(told if auth.THIRD_PARTY in readable else [*told, THIRD_PARTY]) or None
+
     async def _hidden(self, since: datetime | None) -> bool:
         """Whether Shopify may hide orders of the time from ``since`` on, because they are too old for the app."""
         access = await self._granted()
@@ -917,13 +937,7 @@ class ShopifyConnector(Connector):
         Raises:
             ConnectorError: by the code of Shopify's error.
         """
-        if not self._logged_in:
-            self.session.headers.update(auth.headers(self.credentials))
-            if auth.TOKEN_HEADER not in self.session.headers:
-                await self._log_in()
-            if auth.names_app(self.credentials):
-                self.session.refresh = self._log_in
-            self._logged_in = True
+        await self.ready()
         for attempt in range(MOST_TRIES):
             reply = await self.session.request(
                 "POST", GRAPHQL, json={"query": query, "variables": dict(variables or {})}
