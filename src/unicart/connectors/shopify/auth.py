@@ -27,6 +27,15 @@ SHIPPING_SCOPE = "read_fulfillments"
 SCOPES = (*NEEDED_SCOPES, *FULFILLMENT_SCOPES, SHIPPING_SCOPE)
 """What an install asks for. `ALL_ORDERS` comes on top where Shopify has approved it for the app."""
 
+ORDER_WRITING = "write_orders"
+INVENTORY_WRITING = "write_inventory"
+SHIPPING_WRITING = (
+    "write_merchant_managed_fulfillment_orders",
+    "write_third_party_fulfillment_orders",
+    "write_assigned_fulfillment_orders",
+)
+"""What writing needs; of those for shipments, the ones for the locations that they leave."""
+
 _DOMAIN = re.compile(r"[a-z0-9][a-z0-9-]*\.myshopify\.com", re.IGNORECASE | re.ASCII)
 
 
