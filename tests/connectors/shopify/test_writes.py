@@ -242,7 +242,7 @@ async def test_the_first_fulfilment_is_cancelled_when_the_second_is_refused() ->
         assert found.status is OrderStatus.CONFIRMED
         assert connector.bears(await raw_of(connector, ORDERS, "7"), REFERENCE) is False
         made["fulfillmentOrders"][1]["status"] = "OPEN"
-        found = await ship(connector, EVERYTHING, OTHER)
+        found = await ship(connector, EVERYTHING)
         assert lines_of(found.shipments)[1:] == [("1", {"710": 2}), ("2", {"710": 1, "720": 2})]
 
 
@@ -535,6 +535,17 @@ async def test_an_answer_that_is_none_leaves_open_whether_it_was_done() -> None:
     async with connected(shop) as connector:
         with pytest.raises(BadAnswer):
             await refund(connector, NewRefund())
+
+
+async def test_a_mutation_that_was_carried_out_is_not_refused_for_an_error_in_its_answer() -> None:
+    denied = {"message": "Access denied for fulfillment field.", "extensions": {"code": "ACCESS_DENIED"}}
+    body = {"data": {"answer": {"fulfillment": None, "userErrors": []}}, "errors": [denied]}
+    shop = shop_with(three_and_two())
+    shop.mishaps = [Mishap("fulfillmentCreate", answer(200, json.dumps(body).encode()), taken=True)]
+    async with connected(shop) as connector:
+        with pytest.raises(OutcomeUnknown, match="Access denied"):
+            await ship(connector, EVERYTHING)
+        assert connector.bears(await raw_of(connector, ORDERS, "7"), REFERENCE) is True
 
 
 async def test_a_scope_that_refunds_need_is_named() -> None:

@@ -615,7 +615,7 @@ class ShopifyConnector(Connector):
 
     @classmethod
     def bears(cls, raw: bytes, reference: str) -> bool | None:
-        return writes.is_borne(raw, reference) if b'"fulfillmentOrders"' in raw else None
+        return writes.is_borne(raw, reference)
 
     async def subscribe(self, url: str) -> dict[str, str]:
         if not self.credentials.get("api_secret"):
@@ -1077,6 +1077,7 @@ class ShopifyConnector(Connector):
         """The decoded data of a query. What Shopify throttles is asked again; so is what it fails at, unless ``once``.
 
         Raises:
+            OutcomeUnknown: a mutation failed, or was carried out and has errors in its answer.
             ConnectorError: by the code of Shopify's error.
         """
         await self.ready()
@@ -1091,7 +1092,7 @@ class ShopifyConnector(Connector):
             if not answer.errors:
                 return _read(answer.data, type)
             error = refusal(answer, reply.url)
-            if once and isinstance(error, PlatformUnavailable):
+            if once and (isinstance(error, PlatformUnavailable) or b'"userErrors"' in bytes(answer.data)):
                 raise OutcomeUnknown(error.message, error.detail, error.url)
             if not isinstance(error, RateLimitedByPlatform | PlatformUnavailable) or attempt == MOST_TRIES - 1:
                 raise error

@@ -73,8 +73,10 @@ def product(raw: bytes) -> payloads.Product:
     return msgspec.json.decode(raw, type=payloads.Product)
 
 
-def is_borne(raw: bytes, reference: str) -> bool:
-    """Whether an order shows the whole shipment, or the refund, of a reference."""
+def is_borne(raw: bytes, reference: str) -> bool | None:
+    """Whether an order shows the whole shipment, or the refund, of a reference; null for a product, which shows nothing."""
+    if "fulfillmentOrders" not in msgspec.json.decode(raw, type=dict[str, msgspec.Raw]):
+        return None
     source = order(raw)
     if any(reference in _BORNE.findall(refund.note or "") for refund in source.refunds):
         return True
@@ -223,7 +225,7 @@ def refund_input(
         for each in whole.refund_line_items:
             units[each.line_item.id] = units.get(each.line_item.id, 0) + each.quantity
         restock = bool(refund.restock)
-        lines = [one for id, count in units.items() for one in _refund_lines(source, id, count, restock=restock)]
+        lines = [one for id, n in units.items() if n for one in _refund_lines(source, id, n, restock=restock)]
         shipping: Input | None = {"fullRefund": True} if amount(whole.shipping.maximum_refundable_set) else None
     else:
         lines = lines_to_refund(source, refund)
