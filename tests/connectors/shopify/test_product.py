@@ -6,9 +6,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from connectors.kit.server import answer
 from connectors.shopify.goods import gid, line, order, product, refund, ship, stamp, touched, variant
 from connectors.shopify.record import FIXTURES, whole_shop
-from connectors.shopify.shop import SCOPES, START, TOKEN, WRITING_SCOPES, Shop, served
+from connectors.shopify.shop import SCOPES, START, TOKEN, WRITING_SCOPES, Mishap, Shop, served
 from product import Unicart
 from unicart.connectors.shopify import auth
 from unicart.connectors.shopify.client import ShopifyConnector
@@ -79,14 +80,14 @@ def test_hidden_orders_are_told_and_the_others_are_served(tmp_path: Path, fresh_
         assert unicart.show(id)["errors"] == []
 
 
-def written(unicart: Unicart, method: str, path: str, body: object, key: str) -> tuple[Any, bool]:
+def written(unicart: Unicart, method: str, path: str, fields: object, key: str) -> tuple[Any, bool]:
     """The record that a write answers with, and whether it is an answer of before."""
     headers = {**unicart.headers, "content-type": "application/json", "idempotency-key": key}
-    request = urllib.request.Request(f"{unicart.base_url}{path}", json.dumps(body).encode(), headers, method=method)
+    request = urllib.request.Request(f"{unicart.base_url}{path}", json.dumps(fields).encode(), headers, method=method)
     with urllib.request.urlopen(request, timeout=60) as reply:
-        answer = json.load(reply, parse_float=Decimal)
-        assert answer["unused_fields"] == []
-        return answer["data"], reply.headers.get("idempotent-replayed") == "true"
+        body = json.load(reply, parse_float=Decimal)
+        assert body["unused_fields"] == []
+        return body["data"], reply.headers.get("idempotent-replayed") == "true"
 
 
 def test_shipments_refunds_and_stock_are_written_once(tmp_path: Path, fresh_url: str) -> None:
@@ -111,5 +112,10 @@ def test_shipments_refunds_and_stock_are_written_once(tmp_path: Path, fresh_url:
             assert [(each["tracking_number"], len(each["line_items"])) for each in found["shipments"]] == [("T1", 1)]
             assert [each["note"] for each in found["additional_fields"]["refunds"]] == ["Zu klein"]
             assert unicart.get("/cart/products")["90"]["inventory"] == 7
+            # The answer is lost, but the order shows the shipment.
+            shop.mishaps.append(Mishap("fulfillmentCreate", answer(502), taken=True))
+            data, replayed = written(unicart, "POST", "/cart/orders/7/shipments", {"tracking_number": "T2"}, "key-4")
+            assert ([each["tracking_number"] for each in data["shipments"]], replayed) == (["T1", "T2"], False)
+            assert data["status"] == "fulfilled"
     assert len(shop.tables["Order"][gid("Order", 7)]["refunds"]) == 1
-    assert shop.asked("mutation") == 4
+    assert shop.asked("mutation") == 6
