@@ -110,6 +110,7 @@ def order(
         "currentTotalAdditionalFeesSet": None,
         "shippingAddress": dict(ADDRESS),
         "billingAddress": None,
+        "metafield": None,
         "lineItems": lines,
         "shippingLines": [_shipping_line(number, shipping, shipping_tax, currency)] if Decimal(shipping) else [],
         "fulfillmentOrders": [group(number * 7, created, {each["id"]: each["quantity"] for each in lines}, location)],
@@ -156,6 +157,7 @@ def group(number: int, at: datetime, parts: Mapping[str, int], location: int | N
             "__typename": "FulfillmentOrderLineItem",
             "id": gid("FulfillmentOrderLineItem", number * 1000 + index),
             "totalQuantity": quantity,
+            "remainingQuantity": 0 if status in ("CLOSED", "CANCELLED") else quantity,
             "lineItem": {"id": id},
         }
         for index, (id, quantity) in enumerate(parts.items())
@@ -197,6 +199,8 @@ def ship(order: Node, number: int, at: datetime, parts: Mapping[str, int], **cha
         **changes,
     }
     order["fulfillments"].append(made)
+    for id, quantity in parts.items():
+        take(order["fulfillmentOrders"], id, quantity)
     sent = sum(part["quantity"] for each in order["fulfillments"] for part in each["fulfillmentLineItems"])
     whole = sent >= sum(each["currentQuantity"] for each in order["lineItems"])
     order["displayFulfillmentStatus"] = "FULFILLED" if whole else "PARTIALLY_FULFILLED"
@@ -205,29 +209,42 @@ def ship(order: Node, number: int, at: datetime, parts: Mapping[str, int], **cha
     return order
 
 
+def take(groups: Sequence[Node], line: str, quantity: int) -> None:
+    """Units of a line are not to be fulfilled any more."""
+    for part in (part for group in groups for part in group["lineItems"] if part["lineItem"]["id"] == line):
+        units = min(quantity, part["remainingQuantity"])
+        part["remainingQuantity"] -= units
+        quantity -= units
+
+
+def refunded(order: Node, line: Node, quantity: int) -> Node:
+    """So many units of a line, with their shares of discount and tax."""
+    currency, places = order["presentmentCurrencyCode"], Decimal("0.01")
+    share = Decimal(quantity) / line["quantity"]
+    discount = sum(amount(one["allocatedAmountSet"]) for one in line["discountAllocations"])
+    tax = (sum(amount(one["priceSet"]) for one in line["taxLines"]) * share).quantize(places)
+    subtotal = amount(line["originalUnitPriceSet"]) * quantity - (discount * share).quantize(places)
+    return {
+        "__typename": "RefundLineItem",
+        "quantity": quantity,
+        "subtotalSet": money(subtotal, currency),
+        "totalTaxSet": money(tax, currency),
+        "lineItem": {"id": line["id"]},
+    }
+
+
 def refund(order: Node, number: int, at: datetime, parts: Mapping[str, int], paid: str | None = None) -> Node:
     """Take so many units of each line off the order and pay them back; with ``paid``, that much instead."""
-    currency, places = order["presentmentCurrencyCode"], Decimal("0.01")
+    currency = order["presentmentCurrencyCode"]
     lines, total = [], Decimal(0)
     for each in order["lineItems"]:
         quantity = parts.get(each["id"], 0)
         if not quantity:
             continue
-        share = Decimal(quantity) / each["quantity"]
-        discount = sum(amount(one["allocatedAmountSet"]) for one in each["discountAllocations"])
-        tax = (sum(amount(one["priceSet"]) for one in each["taxLines"]) * share).quantize(places)
-        subtotal = amount(each["originalUnitPriceSet"]) * quantity - (discount * share).quantize(places)
+        made = refunded(order, each, quantity)
         each["currentQuantity"] -= quantity
-        total += subtotal + (0 if order["taxesIncluded"] else tax)
-        lines.append(
-            {
-                "__typename": "RefundLineItem",
-                "quantity": quantity,
-                "subtotalSet": money(subtotal, currency),
-                "totalTaxSet": money(tax, currency),
-                "lineItem": {"id": each["id"]},
-            }
-        )
+        total += amount(made["subtotalSet"]) + (0 if order["taxesIncluded"] else amount(made["totalTaxSet"]))
+        lines.append(made)
     order["refunds"].append(
         {
             "__typename": "Refund",

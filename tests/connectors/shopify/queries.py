@@ -30,7 +30,32 @@ CURRENCIES_AND_COUNTRIES = {
     "CurrencyCode": {"EUR", "USD", "JPY", "KWD"},
     "CountryCode": {"PL", "US"},
 }
-INPUTS = {"WebhookSubscriptionInput": ("uri", "format")}
+INPUTS = {
+    "WebhookSubscriptionInput": ("uri", "format"),
+    "MetafieldsSetInput": ("ownerId", "namespace", "key", "type", "value", "compareDigest"),
+    "FulfillmentInput": ("lineItemsByFulfillmentOrder", "notifyCustomer", "trackingInfo"),
+    "FulfillmentOrderLineItemsInput": ("fulfillmentOrderId", "fulfillmentOrderLineItems"),
+    "FulfillmentOrderLineItemInput": ("id", "quantity"),
+    "FulfillmentTrackingInput": ("company", "number", "url"),
+    "RefundInput": (
+        "orderId",
+        "currency",
+        "note",
+        "notify",
+        "refundLineItems",
+        "shipping",
+        "transactions",
+        "allowOverRefunding",
+    ),
+    "RefundLineItemInput": ("lineItemId", "quantity", "restockType", "locationId"),
+    "ShippingRefundInput": ("amount", "fullRefund"),
+    "OrderTransactionInput": ("orderId", "gateway", "kind", "amount", "parentId"),
+    "InventoryAdjustQuantitiesInput": ("name", "reason", "referenceDocumentUri", "changes"),
+    "InventoryChangeInput": ("inventoryItemId", "locationId", "delta", "changeFromQuantity"),
+    "InventorySetQuantitiesInput": ("name", "reason", "referenceDocumentUri", "quantities"),
+    "InventoryQuantityInput": ("inventoryItemId", "locationId", "quantity", "changeFromQuantity"),
+}
+DIRECTIVE = "directive @idempotent(key: String!) on FIELD"
 
 
 def texts() -> dict[str, str]:
@@ -85,7 +110,7 @@ def excerpt() -> str:
     # What a picture is in the builders; the queries only name its interface.
     used.fields["MediaImage"] = used.fields["Media"]
     names = sorted(used.types | used.fields.keys() | {"Node"})
-    parts = ["schema { query: QueryRoot mutation: Mutation }"]
+    parts = ["schema { query: QueryRoot mutation: Mutation }", DIRECTIVE]
     parts += [
         _written(schema.type_map[name], used) for name in names if not is_specified_scalar_type(schema.type_map[name])
     ]

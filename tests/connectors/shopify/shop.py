@@ -35,6 +35,7 @@ from graphql import (
 )
 
 from connectors.kit.server import Request, _read_request, answer
+from connectors.shopify import mutations
 from connectors.shopify.goods import Node, gid, stamp
 from unicart.connectors.kit import Session, Throttle
 from unicart.connectors.shopify import auth
@@ -52,8 +53,10 @@ SCOPES = (
     "read_inventory",
     "read_locations",
     "read_merchant_managed_fulfillment_orders",
+    "read_third_party_fulfillment_orders",
 )
-NEEDED = {
+WRITING_SCOPES = ("write_orders", "write_inventory", "write_merchant_managed_fulfillment_orders")
+NEEDED = mutations.NEEDED | {
     "orders": "read_orders",
     "products": "read_products",
     "locations": "read_locations",
@@ -87,6 +90,18 @@ def schema() -> GraphQLSchema:
 
 
 @dataclass
+class Mishap:
+    """What happens to the next request with this ``text``: an answer instead of Shopify's own, empty if none ever comes.
+
+    It is carried out all the same if it is ``taken``.
+    """
+
+    text: str
+    sent: bytes = b""
+    taken: bool = False
+
+
+@dataclass
 class Shop:
     """Its records by type and global id. ``after_request`` runs behind each request; ``failures`` are sent first."""
 
@@ -99,6 +114,7 @@ class Shop:
     bulk_status: str = "COMPLETED"
     bulk_busy: bool = False
     failures: list[bytes] = field(default_factory=list)
+    mishaps: list[Mishap] = field(default_factory=list)
     cost_of_record: float = 10.0
     most_cost: float = 1000.0
     available: float = 1e9
@@ -111,6 +127,9 @@ class Shop:
     requests: list[Node] = field(default_factory=list)
     downloads: list[Request] = field(default_factory=list)
     url: str = ""
+
+    def __post_init__(self) -> None:
+        self.mutations = mutations.Mutations(self.tables)
 
     def tick(self, seconds: float = 1.0) -> datetime:
         """Let time pass, and tell the time."""
@@ -245,19 +264,24 @@ class Shop:
                 extensions={"code": "ACCESS_DENIED", "requiredAccess": f"`{needed}` access scope."},
             )
         if info.parent_type.name in ("QueryRoot", "Mutation"):
-            return self._root(name, arguments)
+            return self._root(info, arguments)
         if name == "inventoryLevels" and source["__typename"] == "Location":
             return self.levels_of(source["id"], arguments)
         if name == "inventoryLevels":
             return _connection([each for each in source[name] if each["isActive"]], arguments, lambda index, _: index)
         if name == "quantities":
             return [each for each in source[name] if each["name"] in arguments["names"]]
+        if name == "suggestedRefund":
+            return mutations.suggested(source, arguments)
         value = source[name]
         if get_named_type(info.return_type).name.endswith("Connection"):
             return _connection(value, arguments, lambda index, _: index)
         return value
 
-    def _root(self, name: str, arguments: Node) -> Any:
+    def _root(self, info: GraphQLResolveInfo[Any], arguments: Node) -> Any:
+        name = info.field_name
+        if name in mutations.NEEDED:
+            return self.mutations.answer(info, arguments, self.now)
         if name == "shop":
             return {"myshopifyDomain": "test.myshopify.com", "name": "Söhne", "createdAt": stamp(self.created)}
         if name == "currentAppInstallation":
@@ -329,6 +353,11 @@ class Shop:
             return self.failures.pop(0)
         if request.headers.get("x-shopify-access-token") not in self.tokens:
             return answer(401, b'{"errors":"[API] Invalid API key or access token (unrecognized login)"}')
+        if self.mishaps and self.mishaps[0].text in asked["query"]:
+            mishap = self.mishaps.pop(0)
+            if mishap.taken:
+                self.graphql(asked)
+            return mishap.sent
         body = json.dumps(self.graphql(asked)).encode()
         return answer(200, body, date=format_datetime(self.now, usegmt=True), content_type="application/json")
 

@@ -213,9 +213,9 @@ async def test_a_refresh_token_is_nothing_without_the_app() -> None:
             await connector.check()
 
 
-@pytest.mark.parametrize("missing", [scope for scope in SCOPES if scope != auth.ALL_ORDERS])
+@pytest.mark.parametrize("missing", [scope for scope in SCOPES if scope not in (auth.ALL_ORDERS, auth.THIRD_PARTY)])
 async def test_a_missing_scope_is_named(missing: str) -> None:
-    scopes = tuple(scope for scope in SCOPES if scope != missing)
+    scopes = tuple(scope for scope in SCOPES if scope not in (missing, auth.THIRD_PARTY))
     async with connected(Shop(scopes=scopes)) as connector:
         with pytest.raises(PermissionMissing, match=missing):
             await connector.check()
@@ -231,6 +231,16 @@ async def test_a_scope_that_is_revoked_stops_its_function(function: Function, sc
         with pytest.raises(PermissionMissing, match=scope) as caught:
             await pages(connector, function)
     assert not caught.value.blocking
+
+
+async def test_a_session_is_logged_in_before_a_request_of_a_clients_own() -> None:
+    shop = whole_shop()
+    async with connected(shop, client_id=CLIENT_ID, api_secret=SECRET) as connector:
+        await connector.ready()
+        asked = {"query": "query Shop { shop { name } }", "variables": {}}
+        reply = await connector.session.passthrough("POST", "/graphql.json", params={}, json=asked, headers={})
+    assert json.loads(reply.body)["data"] == {"shop": {"name": "Söhne"}}
+    assert shop.logins == 1
 
 
 # First runs of orders.
@@ -625,6 +635,18 @@ async def test_orders_that_the_app_may_not_see_are_noticed_in_every_run(since: A
         shop.scopes = SCOPES
         found = await pages(connector, cursor=found[-1].cursor)
         assert [page.notice for page in found] == [None] * len(found)
+
+
+async def test_shipping_groups_that_the_app_may_not_see_are_noticed() -> None:
+    shop = shop_of(3)
+    shop.scopes = tuple(scope for scope in SCOPES if scope != auth.THIRD_PARTY)
+    async with connected(shop) as connector:
+        found = await pages(connector)
+    assert len(ids(found)) == 3
+    assert all("read_third_party_fulfillment_orders" in (page.notice or "") for page in found)
+    shop.scopes = (*shop.scopes, "write_third_party_fulfillment_orders")
+    async with connected(shop) as connector:
+        assert (await pages(connector, cursor=found[-1].cursor))[-1].notice is None
 
 
 async def test_orders_that_grow_too_old_to_be_seen_are_noticed_then() -> None:

@@ -15,9 +15,10 @@ TOKEN_HEADER = "x-shopify-access-token"  # noqa: S105
 TOKEN_PATH = "/admin/oauth/access_token"  # noqa: S105
 ALL_ORDERS = "read_all_orders"
 NEEDED_SCOPES = ("read_orders", "read_products", "read_inventory", "read_locations")
+THIRD_PARTY = "read_third_party_fulfillment_orders"
 FULFILLMENT_SCOPES = (
     "read_merchant_managed_fulfillment_orders",
-    "read_third_party_fulfillment_orders",
+    THIRD_PARTY,
     "read_assigned_fulfillment_orders",
 )
 SHIPPING_SCOPE = "read_fulfillments"
@@ -25,6 +26,15 @@ SHIPPING_SCOPE = "read_fulfillments"
 
 SCOPES = (*NEEDED_SCOPES, *FULFILLMENT_SCOPES, SHIPPING_SCOPE)
 """What an install asks for. `ALL_ORDERS` comes on top where Shopify has approved it for the app."""
+
+ORDER_WRITING = "write_orders"
+INVENTORY_WRITING = "write_inventory"
+SHIPPING_WRITING = (
+    "write_merchant_managed_fulfillment_orders",
+    "write_third_party_fulfillment_orders",
+    "write_assigned_fulfillment_orders",
+)
+"""What writing needs; of those for shipments, the ones for the locations that they leave."""
 
 _DOMAIN = re.compile(r"[a-z0-9][a-z0-9-]*\.myshopify\.com", re.IGNORECASE | re.ASCII)
 

@@ -25,9 +25,11 @@ from unicart.connectors.kit import (
     Account,
     BadAnswer,
     Connector,
+    ConnectorError,
     CredentialsRejected,
     Hint,
     Hook,
+    OutcomeUnknown,
     PermissionMissing,
     PlatformUnavailable,
     Pull,
@@ -40,11 +42,20 @@ from unicart.connectors.kit import (
     read_cursor,
     write_cursor,
 )
-from unicart.connectors.shopify import auth, mapping, webhooks
-from unicart.connectors.shopify.errors import OUTCOMES, Answer, TooCostly, UserError, refusal
+from unicart.connectors.shopify import auth, mapping, payloads, webhooks, writes
+from unicart.connectors.shopify.errors import (
+    FAILED_BEFORE,
+    OUTCOMES,
+    Answer,
+    TooCostly,
+    UserError,
+    refusal,
+    unwritten,
+)
 from unicart.connectors.shopify.facts import FACTS
 from unicart.connectors.shopify.payloads import Moment
 from unicart.contract.resources import Function, Record
+from unicart.contract.writes import AdjustmentType, InventoryAdjustment, NewRefund, NewShipment
 
 T = TypeVar("T")
 Phase = Literal["bulk", "newest", "older", "changes", "done"]
@@ -59,6 +70,10 @@ VISIBLE = timedelta(days=60)
 """How old orders are shown without the scope read_all_orders."""
 MARGIN = timedelta(days=1)
 """How long ago the window of a run may have been reckoned, and how exactly Shopify may count the days."""
+THIRD_PARTY = (
+    "Shopify does not show this app the fulfilment orders of fulfilment services: their shipping groups, and changes of them, "
+    "are not seen. Grant it the scope read_third_party_fulfillment_orders, and install it anew."
+)
 HIDDEN = (
     "Shopify shows this app the orders of the last 60 days only: older ones, and changes of them, are not seen. Grant it the "
     "scope read_all_orders, then sync everything anew."
@@ -70,6 +85,7 @@ BULK_PIECE = 4 << 20
 BULK_TRIES = 2
 FIRST_POLL, LONGEST_POLL = 1, 15
 MOST_TRIES = 6
+MOST_KEYS = 10
 MONEY = "{ presentmentMoney { amount } }"
 ADDRESS = "{ name company address1 address2 city province provinceCode zip country countryCodeV2 phone }"
 
@@ -160,7 +176,7 @@ SHIPPING_LINE = Shape("ShippingLine", f"id title code carrierIdentifier taxLines
 FULFILLMENT_ORDER = Shape(
     "FulfillmentOrder",
     "id status createdAt updatedAt fulfillAt fulfillBy assignedLocation { location { id } }",
-    {"lineItems": Below(Shape("FulfillmentOrderLineItem", "id totalQuantity lineItem { id }"), 10)},
+    {"lineItems": Below(Shape("FulfillmentOrderLineItem", "id totalQuantity remainingQuantity lineItem { id }"), 10)},
 )
 FULFILLMENT = Shape(
     "Fulfillment",
@@ -186,7 +202,8 @@ ORDER = Shape(
     "currencyCode presentmentCurrencyCode email note poNumber sourceName tags discountCodes displayFulfillmentStatus "
     "displayFinancialStatus currentTotalPriceSet { presentmentMoney { amount } shopMoney { amount } } "
     f"currentTotalTaxSet {MONEY} currentShippingPriceSet {MONEY} currentTotalDutiesSet {MONEY} "
-    f"currentTotalAdditionalFeesSet {MONEY} shippingAddress {ADDRESS} billingAddress {ADDRESS}",
+    f"currentTotalAdditionalFeesSet {MONEY} shippingAddress {ADDRESS} billingAddress {ADDRESS} "
+    f'metafield(key: "{writes.NOTES_KEY}") {{ value compareDigest }}',
     {
         "lineItems": Below(LINE_ITEM, 20),
         "shippingLines": Below(SHIPPING_LINE, 2),
@@ -269,6 +286,37 @@ SUBSCRIBE = """mutation Subscribe($topic: WebhookSubscriptionTopic!, $uri: Strin
 }"""
 UNSUBSCRIBE = """mutation Unsubscribe($id: ID!) {
   answer: webhookSubscriptionDelete(id: $id) { userErrors { message } }
+}"""
+
+NOTE_SHIPMENT = """mutation NoteShipment($input: [MetafieldsSetInput!]!) {
+  answer: metafieldsSet(metafields: $input) { userErrors { message code } }
+}"""
+FULFILL = """mutation Fulfill($input: FulfillmentInput!) {
+  answer: fulfillmentCreate(fulfillment: $input) { fulfillment { id } userErrors { message } }
+}"""
+CANCEL_FULFILLMENT = """mutation CancelFulfillment($id: ID!) {
+  answer: fulfillmentCancel(id: $id) { userErrors { message } }
+}"""
+REFUNDABLE = f"""query Refundable($id: ID!, $lines: [RefundLineItemInput!], $some: Boolean!) {{
+  node(id: $id) {{ ... on Order {{
+    whole: suggestedRefund(suggestFullRefund: true, refundShipping: true) {{ ...suggested }}
+    part: suggestedRefund(refundLineItems: $lines) @include(if: $some) {{ ...suggested }}
+  }} }}
+}}
+fragment suggested on SuggestedRefund {{
+  maximumRefundableSet {MONEY}
+  shipping {{ maximumRefundableSet {MONEY} taxSet {MONEY} }}
+  refundLineItems {{ {_selection(REFUND_LINE_ITEM)} }}
+  suggestedTransactions {{ gateway parentTransaction {{ id }} amountSet {MONEY} maximumRefundableSet {MONEY} }}
+}}"""
+REFUND_ORDER = """mutation RefundOrder($input: RefundInput!, $key: String!) {
+  answer: refundCreate(input: $input) @idempotent(key: $key) { userErrors { message } }
+}"""
+ADJUST_STOCK = """mutation AdjustStock($input: InventoryAdjustQuantitiesInput!, $key: String!) {
+  answer: inventoryAdjustQuantities(input: $input) @idempotent(key: $key) { userErrors { message code } }
+}"""
+SET_STOCK = """mutation SetStock($input: InventorySetQuantitiesInput!, $key: String!) {
+  answer: inventorySetQuantities(input: $input) @idempotent(key: $key) { userErrors { message code } }
 }"""
 
 
@@ -401,10 +449,20 @@ class _Made(msgspec.Struct):
 class _Mutated(msgspec.Struct, rename="camel"):
     user_errors: list[UserError]
     bulk_operation: _Made | None = None
+    fulfillment: _Made | None = None
 
 
 class _Mutation(msgspec.Struct):
     answer: _Mutated
+
+
+class _Suggested(msgspec.Struct):
+    whole: payloads.Refundable | None = None
+    part: payloads.Refundable | None = None
+
+
+class _SuggestedNode(msgspec.Struct):
+    node: _Suggested | None
 
 
 class _Operation(msgspec.Struct, rename="camel"):
@@ -498,10 +556,66 @@ class ShopifyConnector(Connector):
             return self._raws(await self._by_ids(LOCATION, LOCATION_NODES, _global("Location", numbers)))
         return self._raws(await self._by_ids(ORDER, ORDER_NODES, _global("Order", numbers)))
 
+    async def ready(self) -> None:
+        if self._logged_in:
+            return
+        self.session.headers.update(auth.headers(self.credentials))
+        if auth.TOKEN_HEADER not in self.session.headers:
+            await self._log_in()
+        if auth.names_app(self.credentials):
+            self.session.refresh = self._log_in
+        self._logged_in = True
+
     async def oldest_visible(self, function: Function) -> datetime | None:
         if function is not Function.GET_ORDERS or auth.ALL_ORDERS in (await self._granted()).scopes():
             return None
         return self._clock() - VISIBLE + MARGIN
+
+    async def create_shipment(self, order: bytes, shipment: NewShipment, reference: str) -> None:
+        """A fulfilment for each location that something leaves. What they are is noted first."""
+        source = writes.order(order)
+        note = writes.note_of(source, reference)
+        if note is None:
+            note = writes.new_note(source, shipment, reference)
+            await self._permit((auth.ORDER_WRITING,), auth.SHIPPING_WRITING)
+            await self._note(source, note)
+        made, left = writes.progress(note, source)
+        try:
+            for part in left:
+                answer = await self._write(FULFILL, "shipment", {"input": writes.fulfillment(part, shipment)})
+                made += [answer.fulfillment.id] if answer.fulfillment else []
+        except (OutcomeUnknown, BadAnswer):
+            raise
+        except ConnectorError as error:
+            await self._undo(made, error)
+            raise
+
+    async def refund_order(self, order: bytes, refund: NewRefund, reference: str) -> None:
+        source = writes.order(order)
+        lines = writes.lines_to_refund(source, refund)
+        await self._permit((auth.ORDER_WRITING,))
+        (id,) = _global("Order", [source.id])
+        found = await self._ask(REFUNDABLE, _SuggestedNode, {"id": id, "lines": lines, "some": bool(lines)})
+        if found.node is None or found.node.whole is None:
+            raise RequestRefused("Shopify suggests no refund of this order. Refund it in Shopify.", status=422)
+        made = writes.refund_input(source, refund, reference, found.node.whole, found.node.part)
+        await self._write(REFUND_ORDER, "refund", {"input": made, "key": reference})
+
+    async def adjust_inventory(self, product: bytes, adjustment: InventoryAdjustment, reference: str) -> None:
+        exact = adjustment.adjustment_type is AdjustmentType.EXACT
+        made = writes.adjustment(writes.product(product), adjustment, reference)
+        await self._permit((auth.INVENTORY_WRITING,))
+        for number in range(MOST_KEYS):
+            key = f"{reference}-{number}" if number else reference
+            answer = await self._ask_once(SET_STOCK if exact else ADJUST_STOCK, {"input": made, "key": key})
+            if not any(error.code == FAILED_BEFORE for error in answer.user_errors):
+                break
+        if answer.user_errors:
+            raise unwritten("change of the stock", answer.user_errors)
+
+    @classmethod
+    def bears(cls, raw: bytes, reference: str) -> bool | None:
+        return writes.is_borne(raw, reference)
 
     async def subscribe(self, url: str) -> dict[str, str]:
         if not self.credentials.get("api_secret"):
@@ -540,10 +654,10 @@ class ShopifyConnector(Connector):
         return [mapping.warehouse(raw)]
 
     async def _orders(self, pull: Pull) -> AsyncIterator[RawPage]:
-        """Pages of orders, with a notice as long as some may be hidden."""
+        """Pages of orders, with a notice as long as some of them, or parts of them, may be hidden."""
         cursor = await self._orders_cursor(pull)
         async for page in self._order_pages(cursor, pull):
-            yield msgspec.structs.replace(page, notice=HIDDEN if await self._hidden(cursor.since) else None)
+            yield msgspec.structs.replace(page, notice=await self._notice(cursor.since))
 
     async def _order_pages(self, cursor: OrdersCursor, pull: Pull) -> AsyncIterator[RawPage]:
         replace = msgspec.structs.replace
@@ -894,12 +1008,58 @@ class ShopifyConnector(Connector):
             self._access = await self._ask(SHOP, _Access)
         return self._access
 
+    async def _notice(self, since: datetime | None) -> str | None:
+        """What a run over orders from ``since`` on may not see."""
+        readable = auth.reading((await self._granted()).scopes())
+        told = [HIDDEN] if await self._hidden(since) else []
+        return " ".join(told if auth.THIRD_PARTY in readable else [*told, THIRD_PARTY]) or None
+
     async def _hidden(self, since: datetime | None) -> bool:
         """Whether Shopify may hide orders of the time from ``since`` on, because they are too old for the app."""
         access = await self._granted()
         visible = self._clock() - VISIBLE - MARGIN
         begin = max(filter(None, [since, access.shop.created_at]))
         return auth.ALL_ORDERS not in access.scopes() and begin < visible
+
+    async def _permit(self, needed: Sequence[str], one_of: Sequence[str] = ()) -> None:
+        """Refuse what the app lacks the scopes for, before anything is sent."""
+        granted = (await self._granted()).scopes()
+        missing = [scope for scope in needed if scope not in granted]
+        if one_of and not set(granted).intersection(one_of):
+            missing.append(one_of[0])
+        if missing:
+            raise PermissionMissing(
+                f"The app lacks the scope {', '.join(missing)}, which this write needs. Grant it in the app's configuration, "
+                "and install it anew."
+            )
+
+    async def _note(self, source: payloads.Order, note: writes.Note) -> None:
+        """Keep with the order what is to be shipped."""
+        try:
+            await self._write(NOTE_SHIPMENT, "note of the shipment", {"input": [writes.noted(source, note)]})
+        except OutcomeUnknown as error:
+            # A note that leads to nothing does no harm.
+            raise PlatformUnavailable(f"Nothing was shipped: {error.message}", error.detail, error.url) from error
+
+    async def _undo(self, made: Sequence[str], error: ConnectorError) -> None:
+        """Cancel the fulfilments of a shipment of which a later one was refused."""
+        try:
+            for id in made:
+                await self._write(CANCEL_FULFILLMENT, "cancellation of a fulfilment", {"id": id})
+        except ConnectorError as failed:
+            raise OutcomeUnknown(
+                f"{error.message} What had been shipped before could not be cancelled: {failed.message}", failed.detail
+            ) from error
+
+    async def _write(self, query: str, what: str, variables: Mapping[str, Any]) -> _Mutated:
+        """What a mutation that was carried out answers."""
+        answer = await self._ask_once(query, variables)
+        if answer.user_errors:
+            raise unwritten(what, answer.user_errors)
+        return answer
+
+    async def _ask_once(self, query: str, variables: Mapping[str, Any]) -> _Mutated:
+        return (await self._ask(query, _Mutation, variables, once=True)).answer
 
     async def _subscriptions(self, url: str) -> list[_Subscription]:
         found: list[_Subscription] = []
@@ -911,22 +1071,19 @@ class ShopifyConnector(Connector):
             if not page.page_info.has_next_page:
                 return found
 
-    async def _ask(self, query: str, type: type[T], variables: Mapping[str, Any] | None = None) -> T:
-        """The decoded data of a query. What Shopify throttles or fails at is asked again.
+    async def _ask(
+        self, query: str, type: type[T], variables: Mapping[str, Any] | None = None, *, once: bool = False
+    ) -> T:
+        """The decoded data of a query. What Shopify throttles is asked again; so is what it fails at, unless ``once``.
 
         Raises:
+            OutcomeUnknown: a mutation failed, or was carried out and has errors in its answer.
             ConnectorError: by the code of Shopify's error.
         """
-        if not self._logged_in:
-            self.session.headers.update(auth.headers(self.credentials))
-            if auth.TOKEN_HEADER not in self.session.headers:
-                await self._log_in()
-            if auth.names_app(self.credentials):
-                self.session.refresh = self._log_in
-            self._logged_in = True
+        await self.ready()
         for attempt in range(MOST_TRIES):
             reply = await self.session.request(
-                "POST", GRAPHQL, json={"query": query, "variables": dict(variables or {})}
+                "POST", GRAPHQL, json={"query": query, "variables": dict(variables or {})}, once=once
             )
             self._now = _date(reply.headers.get("date"))
             answer = self.session.decode(reply, Answer)
@@ -935,6 +1092,8 @@ class ShopifyConnector(Connector):
             if not answer.errors:
                 return _read(answer.data, type)
             error = refusal(answer, reply.url)
+            if once and (isinstance(error, PlatformUnavailable) or b'"userErrors"' in bytes(answer.data)):
+                raise OutcomeUnknown(error.message, error.detail, error.url)
             if not isinstance(error, RateLimitedByPlatform | PlatformUnavailable) or attempt == MOST_TRIES - 1:
                 raise error
             self.session.throttle.pause(2**attempt / 4)

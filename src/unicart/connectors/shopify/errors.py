@@ -1,6 +1,6 @@
 """What Shopify's refusals mean. Most come with status 200; the code is in ``errors[].extensions.code``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +10,7 @@ from unicart.connectors.kit import (
     ConnectorError,
     CredentialsRejected,
     Outcome,
+    OutcomeUnknown,
     PermissionMissing,
     PlatformUnavailable,
     RateLimitedByPlatform,
@@ -24,6 +25,12 @@ TOO_COSTLY = "MAX_COST_EXCEEDED"
 ACCESS_DENIED = "ACCESS_DENIED"
 SHOP_INACTIVE = "SHOP_INACTIVE"
 PASSING = frozenset({"INTERNAL_SERVER_ERROR", "TIMEOUT"})
+UNSETTLED = frozenset({"IDEMPOTENCY_CONCURRENT_REQUEST", "SERVICE_UNAVAILABLE"})
+FAILED_BEFORE = "IDEMPOTENCY_PREVIOUS_ATTEMPT_FAILED"
+"""The key of a write that was refused: nothing was done under it, and nothing ever will be."""
+
+UNDER_WAY = "currently in progress"
+"""How Shopify words the former where its errors have no codes."""
 
 
 class TooCostly(RequestRefused):
@@ -95,6 +102,16 @@ def refusal(answer: Answer, url: str) -> ConnectorError:
         return PermissionMissing(f"{url} denies access: {detail} Grant the app what it lacks.", detail, url)
     if SHOP_INACTIVE in codes:
         return CredentialsRejected(f"{url}: the shop is not active.", detail, url)
+    if codes & UNSETTLED:
+        return OutcomeUnknown(f"{url} is still at it: {detail}", detail, url)
     if codes & PASSING:
         return PlatformUnavailable(f"{url} failed inside: {detail}", detail, url)
     return RequestRefused(f"{url} refused the query: {detail}", detail, url)
+
+
+def unwritten(what: str, errors: Sequence[UserError]) -> ConnectorError:
+    """The error that the ``errors`` of a mutation mean."""
+    detail = "; ".join(error.message for error in errors)[:1000]
+    if any(error.code in UNSETTLED or UNDER_WAY in error.message for error in errors):
+        return OutcomeUnknown(f"Shopify is still at the {what}: {detail}", detail)
+    return RequestRefused(f"Shopify refuses the {what}: {detail}", detail, status=422)

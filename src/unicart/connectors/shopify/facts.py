@@ -1,7 +1,9 @@
 """What is known of Shopify without asking it."""
 
-from unicart.connectors.kit import Credential, Facts
+from unicart.connectors.kit import Credential, Facts, Write
+from unicart.connectors.shopify.writes import REASONS
 from unicart.contract.resources import Function
+from unicart.contract.writes import WriteFunction
 
 FACTS = Facts(
     name="shopify",
@@ -38,6 +40,32 @@ FACTS = Facts(
         ),
     ),
     functions=tuple(Function),
+    writes=(
+        Write(
+            function=WriteFunction.CREATE_SHIPMENT,
+            optional=(
+                "tracking_number",
+                "tracking_url",
+                "carrier_name",
+                "warehouse_id",
+                "notify_customer",
+                "line_items",
+                "shipping_groups",
+            ),
+        ),
+        Write(
+            function=WriteFunction.REFUND_ORDER,
+            optional=("reason", "note", "shipping_amount", "restock", "notify_customer", "line_items"),
+        ),
+        Write(
+            function=WriteFunction.ADJUST_INVENTORY,
+            required=("quantity", "adjustment_type"),
+            optional=("warehouse_id", "reason"),
+            values={"reason": REASONS},
+            repeatable=True,
+        ),
+        Write(function=WriteFunction.PASSTHROUGH),
+    ),
     limits=(
         "Each query costs points, of which a shop gives back 100 to 2000 a second, by its plan; one query may cost 1000. "
         "Bulk operations cost none."
@@ -52,6 +80,8 @@ FACTS = Facts(
         "https://shopify.dev/docs/api/usage/limits",
         "https://shopify.dev/docs/api/usage/search-syntax",
         "https://shopify.dev/docs/api/usage/bulk-operations/queries",
+        "https://shopify.dev/docs/api/usage/idempotent-requests",
+        "https://shopify.dev/docs/api/usage/implementing-idempotency",
         "https://shopify.dev/docs/apps/build/webhooks/verify-deliveries",
         "https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/authorization-code-grant",
         "https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/client-credentials-grant",

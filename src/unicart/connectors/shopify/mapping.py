@@ -14,6 +14,7 @@ import msgspec
 from unicart.connectors.kit import UnmappableRecord, exponent, per_unit
 from unicart.connectors.shopify import payloads
 from unicart.connectors.shopify.payloads import MoneyBag
+from unicart.connectors.shopify.writes import without_reference
 from unicart.contract.common import Address
 from unicart.contract.orders import (
     LineItem,
@@ -344,7 +345,7 @@ def _refund(source: payloads.Refund, order: payloads.Order) -> Refund:
         refund_id=_number(source.id),
         amount=_amount(source.total_refunded_set),
         created_date=source.created_at,
-        note=source.note or None,
+        note=without_reference(source.note),
         line_items=[_refund_line(each, order) for each in source.refund_line_items if each.line_item.id in lines],
     )
 

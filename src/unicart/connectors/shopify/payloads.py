@@ -79,6 +79,8 @@ class ShippingLine(msgspec.Struct, frozen=True, rename="camel"):
 class PartOfFulfillmentOrder(msgspec.Struct, frozen=True, rename="camel"):
     total_quantity: Quantity
     line_item: Named
+    id: str = ""
+    remaining_quantity: Quantity = 0
 
 
 class AssignedLocation(msgspec.Struct, frozen=True):
@@ -144,8 +146,13 @@ class Refund(msgspec.Struct, frozen=True, rename="camel"):
     note: str | None = None
 
 
+class Metafield(msgspec.Struct, frozen=True, rename="camel"):
+    value: str
+    compare_digest: str
+
+
 class Order(msgspec.Struct, frozen=True, rename="camel"):
-    """``current_…`` amounts are those after refunds, edits and cancellation."""
+    """``current_…`` amounts are those after refunds, edits and cancellation. ``metafield`` is the one of our shipments."""
 
     id: str
     shop_domain: str
@@ -181,6 +188,30 @@ class Order(msgspec.Struct, frozen=True, rename="camel"):
     discount_codes: list[str] = []
     shipping_address: Address | None = None
     billing_address: Address | None = None
+    metafield: Metafield | None = None
+
+
+class RefundableShipping(msgspec.Struct, frozen=True, rename="camel"):
+    maximum_refundable_set: MoneyBag
+    tax_set: MoneyBag
+
+
+class SuggestedTransaction(msgspec.Struct, frozen=True, rename="camel"):
+    """A payment that can be paid back, and how much of it."""
+
+    amount_set: MoneyBag
+    gateway: str | None = None
+    parent_transaction: Named | None = None
+    maximum_refundable_set: MoneyBag | None = None
+
+
+class Refundable(msgspec.Struct, frozen=True, rename="camel"):
+    """A refund as Shopify suggests it."""
+
+    maximum_refundable_set: MoneyBag
+    shipping: RefundableShipping
+    refund_line_items: list[RefundLineItem]
+    suggested_transactions: list[SuggestedTransaction]
 
 
 class Image(msgspec.Struct, frozen=True):
@@ -220,6 +251,7 @@ class InventoryLevel(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class InventoryItem(msgspec.Struct, frozen=True, rename="camel"):
+    id: str
     tracked: bool
     inventory_levels: list[InventoryLevel]
     unit_cost: Money | None = None
