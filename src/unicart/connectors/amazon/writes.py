@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from unicart.connectors.amazon import payloads
-from unicart.connectors.amazon.errors import CONFLICT, UNPROCESSABLE
-from unicart.connectors.kit import RequestRefused, fingerprint, format_utc
+from unicart.connectors.amazon.errors import CONFLICT
+from unicart.connectors.kit import fingerprint, format_utc, refusal
 from unicart.contract.writes import AdjustmentType, InventoryAdjustment, NewShipment
 
 LAST_PACKAGE = 999_999_999
@@ -143,7 +143,7 @@ def units(shipment: NewShipment, left: Mapping[str, int]) -> dict[str, int]:
     if not shipment.line_items:
         rest = {id: count for id, count in left.items() if count > 0}
         if not rest:
-            raise refused(
+            raise refusal(
                 "line_items: everything of this order is shipped, or was confirmed in the last minutes. "
                 "Read the order again before you ship more."
             )
@@ -153,7 +153,7 @@ def units(shipment: NewShipment, left: Mapping[str, int]) -> dict[str, int]:
         id = line.line_item_id
         wanted[id] = wanted.get(id, 0) + line.quantity
         if wanted[id] > left.get(id, 0):
-            raise refused(
+            raise refusal(
                 f"line_items.{number}.quantity: of line item {id}, {left.get(id, 0)} are still to be shipped, "
                 f"and not {wanted[id]}. Ship at most these."
             )
@@ -193,7 +193,7 @@ def level(raw: bytes, adjustment: InventoryAdjustment) -> Level:
     """
     listing = _listings.decode(raw)
     if _children(listing):
-        raise refused(
+        raise refusal(
             f"product_id: {listing.sku} is the parent of a variation and has no stock of its own. "
             "Adjust one of its variants."
         )
@@ -201,13 +201,13 @@ def level(raw: bytes, adjustment: InventoryAdjustment) -> Level:
     channel = _channel(stock, adjustment)
     before, summary = stock.get(channel), listing.summaries[0]
     if before is None and adjustment.adjustment_type is not AdjustmentType.EXACT:
-        raise refused(
+        raise refusal(
             f"adjustment_type: Amazon tells no stock of {listing.sku} at {channel} that could rise or fall. "
             "Set it with the adjustment type exact."
         )
     after = adjustment.target(before or 0)
     if after < 0:
-        raise refused(f"quantity: Amazon shows a stock of {before} only. Take away less, or set it exactly.")
+        raise refusal(f"quantity: Amazon shows a stock of {before} only. Take away less, or set it exactly.")
     product_type = summary.product_type or ANY_PRODUCT_TYPE
     return Level(listing.sku, channel, before, after, summary.marketplace_id, product_type)
 
@@ -228,7 +228,7 @@ def check_shown(level: Level, last: int) -> None:
         RequestRefused: telling when it can be repeated.
     """
     if level.before != last:
-        raise refused(
+        raise refusal(
             f"Amazon does not show yet that the stock of {level.sku} was set to {last}; it shows {level.before}. "
             "Repeat this in some minutes, or set the stock with the adjustment type exact.",
             CONFLICT,
@@ -241,23 +241,18 @@ def shows_level(raw: bytes, level: Level) -> bool:
     return any(each.fulfillment_channel_code == level.channel and each.quantity == level.after for each in stock)
 
 
-def refused(message: str, status: int = UNPROCESSABLE) -> RequestRefused:
-    """A request that is not sent."""
-    return RequestRefused(message, status=status)
-
-
 def _marketplace(order: payloads.Order) -> str:
     """The order's marketplace, if the merchant may confirm its shipments."""
     fulfillment, marketplace = order.fulfillment, order.sales_channel.marketplace_id
     status = fulfillment.fulfillment_status if fulfillment else ""
     if fulfillment and fulfillment.fulfilled_by == "AMAZON":
-        raise refused("Amazon ships this order itself (FBA); there is nothing to confirm.")
+        raise refusal("Amazon ships this order itself (FBA); there is nothing to confirm.")
     if SHIP_PLUS in (order.programs or []):
-        raise refused("Amazon confirms the shipments of this order itself (Ship+); there is nothing to confirm.")
+        raise refusal("Amazon confirms the shipments of this order itself (Ship+); there is nothing to confirm.")
     if status in CLOSED:
-        raise refused(f"Nothing of this order can be shipped: {CLOSED[status]}.")
+        raise refusal(f"Nothing of this order can be shipped: {CLOSED[status]}.")
     if marketplace is None:
-        raise refused("This order was not placed on an Amazon marketplace; Amazon takes no shipments of it.")
+        raise refusal("This order was not placed on an Amazon marketplace; Amazon takes no shipments of it.")
     return marketplace
 
 
@@ -280,7 +275,7 @@ def _transparency_codes(shipment: NewShipment, lines: Mapping[str, int]) -> dict
     for number, given in enumerate(shipment.specific.get("transparency_codes", [])):
         id = given["line_item_id"]
         if id not in lines:
-            raise refused(f"transparency_codes.{number}.line_item_id: line item {id} is not in this shipment.")
+            raise refusal(f"transparency_codes.{number}.line_item_id: line item {id} is not in this shipment.")
         codes.setdefault(id, []).append(given["code"])
     return codes
 
@@ -297,11 +292,11 @@ def _channel(stock: Mapping[str, int | None], adjustment: InventoryAdjustment) -
     own = [code for code in stock if not code.startswith(AMAZON_CHANNELS)]
     wanted = adjustment.warehouse_id
     if (stock and not own) or (wanted and wanted.startswith(AMAZON_CHANNELS)):
-        raise refused(
+        raise refusal(
             f"product_id: Amazon keeps the stock of {adjustment.product_id} itself (FBA). It changes by what is sent to Amazon."
         )
     if wanted is None and len(own) > 1:
-        raise refused(f"warehouse_id: the listing has stock at {', '.join(own)}. Name one of them.")
+        raise refusal(f"warehouse_id: the listing has stock at {', '.join(own)}. Name one of them.")
     return wanted or next(iter(own), MERCHANT_CHANNEL)
 
 

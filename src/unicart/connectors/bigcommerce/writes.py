@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from unicart.connectors.bigcommerce import mapping, payloads
-from unicart.connectors.kit import RequestRefused
+from unicart.connectors.kit import refusal
 from unicart.contract.writes import (
     AdjustmentType,
     GroupQuantities,
@@ -95,7 +95,7 @@ def shipments(record: payloads.RawOrder, shipment: NewShipment, reference: str) 
     shared = _shared(shipment)
     groups = {group: lines for group, lines in _wanted(record, shipment, reference).items() if lines}
     if not groups:
-        raise _refused("Nothing of this order is still to be shipped.")
+        raise refusal("Nothing of this order is still to be shipped.")
     comments = shipment.specific.get("comments")
     return [
         {
@@ -115,11 +115,11 @@ def refund_parts(record: payloads.RawOrder, refund: NewRefund, reference: str) -
         RequestRefused: the order has not that much left.
     """
     if len(refund.reason or "") > LONGEST_REASON:
-        raise _refused(f"reason: must be at most {LONGEST_REASON} characters long.")
+        raise refusal(f"reason: must be at most {LONGEST_REASON} characters long.")
     left = _Left(record)
     parts = left.everything() if refund.is_full else [*left.lines(refund.line_items), *left.shipping(refund)]
     if not parts:
-        raise _refused("Nothing of this order is left to be paid back.")
+        raise refusal("Nothing of this order is left to be paid back.")
     for item in (item for part in parts for item in part.items):
         item["reason"] = refund.reason or ""
     parts[0].items[0]["reason"] = _with_mark(refund.reason, _mark(reference))
@@ -152,9 +152,7 @@ def check_amount(lines: Sequence[Part], quote: payloads.Quote) -> None:
     """
     most = quote.total_refund_amount
     if amount(lines) > most:
-        raise _refused(
-            f"line_items: the amounts are {amount(lines)}, more than the {most} that is left of these units."
-        )
+        raise refusal(f"line_items: the amounts are {amount(lines)}, more than the {most} that is left of these units.")
 
 
 def refund(
@@ -166,7 +164,7 @@ def refund(
         RequestRefused: it is nothing.
     """
     if total <= 0:
-        raise _refused("Nothing of this is left to be paid back, or the amounts are zero.")
+        raise refusal("Nothing of this is left to be paid back, or the amounts are zero.")
     body: dict[str, Any] = {"items": items(parts), "payments": _payments(method, total)}
     if total != quote.total_refund_amount:
         share = total / quote.total_refund_amount if quote.total_refund_amount else ZERO
@@ -183,17 +181,17 @@ def method(record: payloads.RawOrder, quote: payloads.Quote, provider: str | Non
     """
     offered = sorted({option.provider_id for each in quote.refund_methods for option in each})
     if not offered:
-        raise _refused(
+        raise refusal(
             "BigCommerce offers no way to pay this back. The order must be paid and settled, and its gateway must take refunds."
         )
     fitting = [each for each in quote.refund_methods if _fits(each, record, provider)]
     if not fitting:
-        raise _refused(f"provider_id: name how it is paid back. BigCommerce offers: {', '.join(offered)}.")
+        raise refusal(f"provider_id: name how it is paid back. BigCommerce offers: {', '.join(offered)}.")
     if provider is not None:
         return min(fitting, key=len)
     best = next((each for each in fitting if not _unpaid(each)), fitting[0])
     if unpaid := _unpaid(best):
-        raise _refused(
+        raise refusal(
             f"{unpaid.provider_description or unpaid.provider_id} cannot pay this back by itself: {unpaid.offline_reason or ''} "
             f"To record it as paid back by other means, send its name as provider_id. BigCommerce offers: {', '.join(offered)}."
         )
@@ -257,7 +255,7 @@ class _Left:
         for number, line in enumerate(asked):
             field = f"line_items.{number}"
             if line.line_item_id in seen:
-                raise _refused(f"{field}.line_item_id: line {line.line_item_id} is named twice. Add the quantities up.")
+                raise refusal(f"{field}.line_item_id: line {line.line_item_id} is named twice. Add the quantities up.")
             seen.add(line.line_item_id)
             if line.amount is not None:
                 _check_cents(line.amount, f"{field}.amount")
@@ -270,7 +268,7 @@ class _Left:
         open_costs = self._open_costs()
         most = sum((with_tax for *_, with_tax in open_costs), ZERO)
         if wanted > most:
-            raise _refused(f"shipping_amount: {wanted} is more than the {_cents(most)} of shipping that is left.")
+            raise refusal(f"shipping_amount: {wanted} is more than the {_cents(most)} of shipping that is left.")
         for kind, id, left, with_tax in open_costs:
             paid = min(wanted, with_tax)
             if paid > 0:
@@ -345,7 +343,7 @@ def _wanted_lines(
         quantities = found[owners[id]]
         quantities[id] = quantities.get(id, 0) + line.quantity
         if quantities[id] > left[id]:
-            raise _refused(f"{field}.quantity: only {left[id]} of line {id} are still to be shipped.")
+            raise refusal(f"{field}.quantity: only {left[id]} of line {id} are still to be shipped.")
     return found
 
 
@@ -358,7 +356,7 @@ def _wanted_groups(
         field = f"shipping_groups.{number}"
         group = names.pop(each.shipping_group_id, None)
         if group is None:
-            raise _refused(
+            raise refusal(
                 f"{field}.shipping_group_id: is no group that is still to be named. Those that can be shipped are "
                 f"{', '.join(map(str, groups)) or 'none'}; what is picked up or downloaded is not."
             )
@@ -369,7 +367,7 @@ def _wanted_groups(
             else _all_of(lines, left)
         )
         if not found[group]:
-            raise _refused(f"{field}: nothing of it is still to be shipped.")
+            raise refusal(f"{field}: nothing of it is still to be shipped.")
     return found
 
 
@@ -400,9 +398,9 @@ def _all_of(lines: Iterable[payloads.Line], left: Mapping[int, int]) -> dict[int
 def _shared(shipment: NewShipment) -> dict[str, str]:
     """What all shipments of a write have. A carrier that BigCommerce does not know stands before the method's name."""
     if len(shipment.tracking_number or "") > LONGEST_TRACKING_NUMBER:
-        raise _refused(f"tracking_number: must be at most {LONGEST_TRACKING_NUMBER} characters long.")
+        raise refusal(f"tracking_number: must be at most {LONGEST_TRACKING_NUMBER} characters long.")
     if len(shipment.tracking_url or "") > LONGEST_LINK:
-        raise _refused(f"tracking_url: must be at most {LONGEST_LINK} characters long.")
+        raise refusal(f"tracking_url: must be at most {LONGEST_LINK} characters long.")
     name = shipment.carrier_name or ""
     tracker = shipment.specific.get("tracking_carrier")
     known = CARRIER_NAMES.get("".join(name.split()).casefold())
@@ -452,16 +450,14 @@ def _identity(record: payloads.RawProduct, asked: str) -> dict[str, int]:
     variant = asked.partition("-")[2]
     alone = len(source.variants) == 1
     if source.inventory_tracking == "none":
-        raise _refused(
-            f"BigCommerce does not track the stock of product {source.id}. Turn tracking on in its settings."
-        )
+        raise refusal(f"BigCommerce does not track the stock of product {source.id}. Turn tracking on in its settings.")
     if source.inventory_tracking == "product":
         if variant and not alone:
-            raise _refused(f"The variants of product {source.id} share their stock. Adjust that of {source.id}.")
+            raise refusal(f"The variants of product {source.id} share their stock. Adjust that of {source.id}.")
         return {"product_id": source.id}
     if not variant and not alone:
         names = ", ".join(f"{source.id}-{each.id}" for each in source.variants)
-        raise _refused(f"Product {source.id} has no stock of its own. Adjust one of its variants: {names}.")
+        raise refusal(f"Product {source.id} has no stock of its own. Adjust one of its variants: {names}.")
     return {"variant_id": int(variant) if variant else source.variants[0].id}
 
 
@@ -469,28 +465,28 @@ def _location(record: payloads.RawProduct, asked: str | None) -> int:
     known = sorted({location for levels in record.levels.values() for location in levels}, key=int)
     if asked is None:
         if len(known) != 1:
-            raise _refused(f"warehouse_id: name the location. Those with stock of it: {', '.join(known) or 'none'}.")
+            raise refusal(f"warehouse_id: name the location. Those with stock of it: {', '.join(known) or 'none'}.")
         return int(known[0])
     if not (asked.isascii() and asked.isdecimal()):
-        raise _refused(f"warehouse_id: {asked} is no location of BigCommerce.")
+        raise refusal(f"warehouse_id: {asked} is no location of BigCommerce.")
     return int(asked)
 
 
 def _line_id(asked: str, known: Iterable[int], field: str) -> int:
     names = {str(id): id for id in known}
     if asked not in names:
-        raise _refused(f"{field}.line_item_id: {asked} is not among the lines for this: {', '.join(names) or 'none'}.")
+        raise refusal(f"{field}.line_item_id: {asked} is not among the lines for this: {', '.join(names) or 'none'}.")
     return names[asked]
 
 
 def _check_quantity(line: LineRefund, left: int, field: str) -> None:
     if line.quantity > left:
-        raise _refused(f"{field}.quantity: only {left} of line {line.line_item_id} are left to be paid back.")
+        raise refusal(f"{field}.quantity: only {left} of line {line.line_item_id} are left to be paid back.")
 
 
 def _check_cents(amount: Decimal, field: str) -> None:
     if amount != _cents(amount):
-        raise _refused(f"{field}: BigCommerce pays back whole cents; {amount} is none.")
+        raise refusal(f"{field}: BigCommerce pays back whole cents; {amount} is none.")
 
 
 def _cents(amount: Decimal) -> Decimal:
@@ -516,7 +512,3 @@ def _with_mark(text: str | None, mark: str) -> str:
 def _marked_shipments(shipments: Iterable[payloads.Shipment], reference: str) -> list[tuple[payloads.Shipment, Any]]:
     found = [(each, mapping.MARK.search(each.comments or "")) for each in shipments]
     return [(each, match) for each, match in found if match and match["number"] and match["reference"] == reference]
-
-
-def _refused(message: str) -> RequestRefused:
-    return RequestRefused(message, status=422)

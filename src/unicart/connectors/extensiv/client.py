@@ -41,6 +41,7 @@ from unicart.connectors.kit import (
     Throttle,
     fingerprint,
     read_cursor,
+    refusal,
     write_cursor,
 )
 from unicart.connectors.kit.http import Reply
@@ -281,7 +282,7 @@ class ExtensivConnector(Connector):
         item, owner = source.item.item_id, source.item.read_only.customer_identifier
         change, facility = writes.change(source, adjustment), writes.facility(adjustment)
         if owner is None or owner.id is None:
-            raise RequestRefused(f"Item {item} is no customer's; its stock cannot be adjusted.", status=422)
+            raise refusal(f"Item {item} is no customer's; its stock cannot be adjusted.")
         if not change or await self._is_adjusted(owner.id, reference):
             return
         if change > 0:

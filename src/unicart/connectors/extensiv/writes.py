@@ -13,7 +13,7 @@ import msgspec
 
 from unicart.connectors.extensiv import mapping
 from unicart.connectors.extensiv.payloads import Lot, Order, OrderItem, Package, RawProduct, RoutingInfo
-from unicart.connectors.kit import RequestRefused
+from unicart.connectors.kit import RequestRefused, refusal
 from unicart.contract.writes import AdjustmentType, InventoryAdjustment, LineQuantity, NewShipment
 
 PACKAGE_CONTENT = "http://api.3plCentral.com/rels/orders/packagecontent"
@@ -56,7 +56,7 @@ def plan(order: Order, shipment: NewShipment) -> Plan:
     for id, quantity in contents.items():
         if quantity > left.get(id, 0):
             told = f"{left.get(id, Decimal(0)):f} of {id} are not packed yet, and {quantity:f} are asked for"
-            raise _refused(f"line_items: {told}. Ask for what is open, or change the packages in Extensiv.")
+            raise refusal(f"line_items: {told}. Ask for what is open, or change the packages in Extensiv.")
     last = contents == left
     if last:
         _check_allocated(order)
@@ -71,11 +71,11 @@ def check_open(order: Order) -> None:
     """
     head, number = order.read_only, order.read_only.order_id
     if head.status == mapping.CANCELED:
-        raise _refused(f"Order {number} is canceled; it cannot be shipped.")
+        raise refusal(f"Order {number} is canceled; it cannot be shipped.")
     if is_closed(order):
-        raise _refused(f"Order {number} is confirmed already; nothing of it is left to ship.")
+        raise refusal(f"Order {number} is confirmed already; nothing of it is left to ship.")
     if head.on_hold_date:
-        raise _refused(
+        raise refusal(
             f"Order {number} is on hold: {head.on_hold_reason or 'no reason is given'}. Release it in Extensiv."
         )
 
@@ -179,7 +179,7 @@ def facility(adjustment: InventoryAdjustment) -> int:
     """
     given = adjustment.warehouse_id or ""
     if not (given.isascii() and given.isdecimal()):
-        raise _refused(f"warehouse_id: {given!r} is no facility of Extensiv's. Take it from the warehouses.")
+        raise refusal(f"warehouse_id: {given!r} is no facility of Extensiv's. Take it from the warehouses.")
     return int(given)
 
 
@@ -198,7 +198,7 @@ def addition(item: int, quantity: Decimal, specific: Mapping[str, Any]) -> dict[
         RequestRefused: a field makes no sense.
     """
     if "receive_item_id" in specific:
-        raise _refused("receive_item_id: only stock that falls is taken from a lot; leave it out.")
+        raise refusal("receive_item_id: only stock that falls is taken from a lot; leave it out.")
     expires, location = _expiration(specific), specific.get("location_id")
     return _given(
         qty=quantity,
@@ -227,7 +227,7 @@ def reductions(lots: Sequence[Lot], quantity: Decimal, specific: Mapping[str, An
         told = (
             f"only {quantity - left:f} are neither allocated nor on hold there, and {quantity:f} are to be taken away"
         )
-        raise _refused(f"quantity: {told}. Take fewer, or set the stock free in Extensiv.")
+        raise refusal(f"quantity: {told}. Take fewer, or set the stock free in Extensiv.")
     return found
 
 
@@ -270,7 +270,7 @@ def _asked(order: Order, shipment: NewShipment) -> dict[int, Decimal]:
     for group in shipment.shipping_groups:
         if group.shipping_group_id != str(order.read_only.order_id):
             known = f"the only group of this order is {order.read_only.order_id}"
-            raise _refused(f"shipping_groups: there is no group {group.shipping_group_id!r}; {known}.")
+            raise refusal(f"shipping_groups: there is no group {group.shipping_group_id!r}; {known}.")
         if not group.line_items:
             return {}
         lines += group.line_items
@@ -278,7 +278,7 @@ def _asked(order: Order, shipment: NewShipment) -> dict[int, Decimal]:
     asked: dict[int, Decimal] = {}
     for line in lines:
         if line.line_item_id not in ids:
-            raise _refused(f"line_items: the order has no line {line.line_item_id!r}. Take it from the order.")
+            raise refusal(f"line_items: the order has no line {line.line_item_id!r}. Take it from the order.")
         id = ids[line.line_item_id]
         asked[id] = asked.get(id, Decimal(0)) + line.quantity
     return asked
@@ -286,7 +286,7 @@ def _asked(order: Order, shipment: NewShipment) -> dict[int, Decimal]:
 
 def _check_allocated(order: Order) -> None:
     if not order.read_only.fully_allocated:
-        raise _refused(
+        raise refusal(
             f"Order {order.read_only.order_id} is not fully allocated, and cannot be confirmed before. "
             "Allocate stock to it in Extensiv."
         )
@@ -323,13 +323,9 @@ def _expiration(specific: Mapping[str, Any]) -> str | None:
     try:
         return date.fromisoformat(given).isoformat()
     except ValueError as error:
-        raise _refused(f"expiration_date: {given!r} is no date such as 2027-01-31.") from error
+        raise refusal(f"expiration_date: {given!r} is no date such as 2027-01-31.") from error
 
 
 def _given(**fields: Any) -> dict[str, Any]:
     """The fields that say something; false and zero do."""
     return {name: value for name, value in fields.items() if value not in (None, "")}
-
-
-def _refused(message: str) -> RequestRefused:
-    return RequestRefused(message, status=422)

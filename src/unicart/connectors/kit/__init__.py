@@ -27,6 +27,7 @@ from unicart.connectors.kit.errors import (
     RateLimitedByPlatform,
     RequestRefused,
     UnmappableRecord,
+    refusal,
 )
 from unicart.connectors.kit.http import Outcome, Session
 from unicart.connectors.kit.implemented import implemented_fields
@@ -68,5 +69,6 @@ __all__ = [
     "parse_utc",
     "per_unit",
     "read_cursor",
+    "refusal",
     "write_cursor",
 ]

@@ -55,6 +55,11 @@ class RequestRefused(ConnectorError):
         self.status = status
 
 
+def refusal(message: str, status: int = 422) -> RequestRefused:
+    """A write that makes no sense for the record, and is not sent; ``message`` names the field and the remedy."""
+    return RequestRefused(message, status=status)
+
+
 class OutcomeUnknown(ConnectorError):
     """The platform did not say whether it has done what was asked: it was cut off, too slow, or answered 5xx."""
 

@@ -28,6 +28,7 @@ from unicart.connectors.kit import (
     Session,
     format_utc,
     read_cursor,
+    refusal,
     write_cursor,
 )
 from unicart.connectors.kit.dates import parse_utc
@@ -341,7 +342,7 @@ class MedusaConnector(Connector):
         """Refuse a shipping option that there is not; Medusa would answer with an error of its own."""
         found, _ = await self._list(SHIPPING_OPTIONS, {"id[]": id})
         if not found:
-            raise writes.refused(f"shipping_option_id: the shop has no shipping option {id}. Name one that it has.")
+            raise refusal(f"shipping_option_id: the shop has no shipping option {id}. Name one that it has.")
 
     async def _reserved(self, lines: Sequence[str]) -> dict[str, str]:
         """The location at which stock is reserved for each line."""
@@ -380,7 +381,7 @@ class MedusaConnector(Connector):
         """Refuse to refund an order that is being edited: Medusa would pay back, and then fail to enter it in its books."""
         path = f"/admin/orders/{order.id}/changes"
         if (await self.session.get(path, _Changes, {"status[]": UNDER_WAY})).order_changes:
-            raise writes.refused(
+            raise refusal(
                 "order_id: a change of the order is under way in Medusa, an edit or a return for instance. "
                 "Confirm or cancel it there, then refund."
             )

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from unicart.connectors.kit import RequestRefused, exponent
+from unicart.connectors.kit import exponent, refusal
 from unicart.connectors.medusa.payloads import (
     Fulfillment,
     InventoryLink,
@@ -62,11 +62,6 @@ class Level(msgspec.Struct, frozen=True):
     is_new: bool
 
 
-def refused(message: str) -> RequestRefused:
-    """A request that makes no sense for this record."""
-    return RequestRefused(message, status=422)
-
-
 def plan(order: Order, shipment: NewShipment, reference: str, needed: Needed) -> Plan:
     """What is left to do of a shipment.
 
@@ -75,7 +70,7 @@ def plan(order: Order, shipment: NewShipment, reference: str, needed: Needed) ->
     """
     _check_urls(shipment)
     if order.status == "canceled":
-        raise refused("order_id: the order is cancelled in Medusa, and takes no shipments any more.")
+        raise refusal("order_id: the order is cancelled in Medusa, and takes no shipments any more.")
     live = _live(order)
     own = [each for each in live if is_own(each, order, reference)]
     others = [each for each in live if each not in own and not _is_sent(each)]
@@ -91,7 +86,7 @@ def plan(order: Order, shipment: NewShipment, reference: str, needed: Needed) ->
     else:
         taken, lines = others, {id: open for id, open in unpacked.items() if open > 0}
     if not own and not taken and not lines:
-        raise refused("line_items: everything that can be shipped of this order is shipped already.")
+        raise refusal("line_items: everything that can be shipped of this order is shipped already.")
     return Plan(lines, to_send(own, order, reference), taken)
 
 
@@ -104,7 +99,7 @@ def shipping_option(order: Order, shipment: NewShipment) -> str:
     usual = next((method.shipping_option_id for method in order.shipping_methods or []), None)
     option = shipment.specific.get("shipping_option_id") or usual
     if not option:
-        raise refused(
+        raise refusal(
             "shipping_option_id: the order has no shipping method that Medusa could send it with. "
             "Name one of the shop's shipping options."
         )
@@ -214,7 +209,7 @@ def to_refund(order: Order, refund: NewRefund, payments: Sequence[Payment], refe
     if total is None:
         total = _refund_total(order, refund, available)
     if total - done > available:
-        raise refused(
+        raise refusal(
             f"line_items: {total - done} {order.currency_code.upper()} are more than the {available} "
             "that is captured and not paid back yet."
         )
@@ -281,7 +276,7 @@ def level(product: Product, adjustment: InventoryAdjustment) -> Level:
     units = int(available // link.required_quantity)
     target = adjustment.target(units)
     if adjustment.adjustment_type is AdjustmentType.DECREASE and target < 0:
-        raise refused(f"quantity: only {max(units, 0)} of {variant.id} can be sold at {location}.")
+        raise refusal(f"quantity: only {max(units, 0)} of {variant.id} can be sold at {location}.")
     change = target * link.required_quantity - available
     if adjustment.adjustment_type is not AdjustmentType.EXACT:
         change = (target - units) * link.required_quantity
@@ -296,16 +291,16 @@ def level_body(level: Level) -> dict[str, Any]:
 
 def _refund_total(order: Order, refund: NewRefund, available: Decimal) -> Decimal:
     if available <= 0:
-        raise refused("order_id: there is nothing left to pay back; all that Medusa has captured is refunded.")
+        raise refusal("order_id: there is nothing left to pay back; all that Medusa has captured is refunded.")
     if refund.is_full:
         return available
     currency = order.currency_code
     shipping = sum((method.total for method in order.shipping_methods or []), Decimal(0))
     if refund.shipping_amount and refund.shipping_amount > _rounded(shipping, currency):
-        raise refused(f"shipping_amount: {_rounded(shipping, currency)} {currency.upper()} were paid for the shipping.")
+        raise refusal(f"shipping_amount: {_rounded(shipping, currency)} {currency.upper()} were paid for the shipping.")
     total = _lines_total(order, refund) + (refund.shipping_amount or Decimal(0))
     if total <= 0:
-        raise refused("line_items: nothing was paid for that. Name what else is to be paid back.")
+        raise refusal("line_items: nothing was paid for that. Name what else is to be paid back.")
     # Medusa keeps amounts below the currency's smallest unit, so that what is left may be less than a rounded sum.
     return available if available < total < available + _smallest(currency) else total
 
@@ -326,7 +321,7 @@ def _live(order: Order) -> list[Fulfillment]:
 def _check_urls(shipment: NewShipment) -> None:
     for name, url in (("tracking_url", shipment.tracking_url), ("label_url", shipment.specific.get("label_url"))):
         if url and not url.startswith(("http://", "https://")):
-            raise refused(f"{name}: Medusa takes only URLs that begin with http:// or https://.")
+            raise refusal(f"{name}: Medusa takes only URLs that begin with http:// or https://.")
 
 
 def _notification(shipment: NewShipment) -> dict[str, Any]:
@@ -337,7 +332,7 @@ def _wanted(shipment: NewShipment, known: Mapping[str, int]) -> dict[str, int]:
     wanted: dict[str, int] = {}
     for line in shipment.line_items:
         if line.line_item_id not in known:
-            raise refused(f"line_items: the order has no line {line.line_item_id}. Its lines are {', '.join(known)}.")
+            raise refusal(f"line_items: the order has no line {line.line_item_id}. Its lines are {', '.join(known)}.")
         wanted[line.line_item_id] = wanted.get(line.line_item_id, 0) + line.quantity
     return wanted
 
@@ -368,9 +363,9 @@ def _check_open(
             continue
         holder = next((each for each in packed if line in contents(each, needed)), None)
         if holder is None:
-            raise refused(f"line_items: {quantity} of {line} are more than the {max(unpacked[line], 0)} that are open.")
+            raise refusal(f"line_items: {quantity} of {line} are more than the {max(unpacked[line], 0)} that are open.")
         held = ", ".join(f"{count} of {id}" for id, count in contents(holder, needed).items())
-        raise refused(f"line_items: the fulfilment {holder.id} is packed, and can only be shipped whole: {held}.")
+        raise refusal(f"line_items: the fulfilment {holder.id} is packed, and can only be shipped whole: {held}.")
 
 
 def _lines_total(order: Order, refund: NewRefund) -> Decimal:
@@ -380,7 +375,7 @@ def _lines_total(order: Order, refund: NewRefund) -> Decimal:
     for line in refund.line_items:
         item = items.get(line.line_item_id)
         if item is None:
-            raise refused(f"line_items: the order has no line {line.line_item_id}. Its lines are {', '.join(items)}.")
+            raise refusal(f"line_items: the order has no line {line.line_item_id}. Its lines are {', '.join(items)}.")
         if line.amount is None:
             shares += _paid(item, line)
         else:
@@ -391,7 +386,7 @@ def _lines_total(order: Order, refund: NewRefund) -> Decimal:
 def _paid(item: Item, line: LineRefund) -> Decimal:
     """What was paid for so many units of a line. What came back is no part of its total any more, but was paid for."""
     if line.quantity > item.quantity:
-        raise refused(
+        raise refusal(
             f"line_items: {line.quantity} of {item.id} are more than the {item.quantity:f} that were ordered."
         )
     return (item.total + item.return_received_total + item.return_dismissed_total) * line.quantity / item.quantity
@@ -400,7 +395,7 @@ def _paid(item: Item, line: LineRefund) -> Decimal:
 def _asked(item: Item, line: LineRefund, amount: Decimal, currency: str) -> Decimal:
     paid = _rounded(_paid(item, line), currency)
     if amount > paid:
-        raise refused(f"line_items: {paid} {currency.upper()} were paid for {line.quantity} of {item.id}.")
+        raise refusal(f"line_items: {paid} {currency.upper()} were paid for {line.quantity} of {item.id}.")
     return amount
 
 
@@ -422,17 +417,17 @@ def _variant(product: Product, id: str) -> Variant:
         if variant.id == id:
             return variant
     names = ", ".join(variant.id for variant in variants)
-    raise refused(f"product_id: {id} is a product, and only its variants have stock. Adjust one of them: {names}.")
+    raise refusal(f"product_id: {id} is a product, and only its variants have stock. Adjust one of them: {names}.")
 
 
 def _inventory_item(variant: Variant) -> tuple[InventoryLink, str]:
     links = variant.inventory_items or []
     if not variant.manage_inventory or not links:
-        raise refused(f"product_id: Medusa keeps no stock of {variant.id}. Turn on its inventory in Medusa.")
+        raise refusal(f"product_id: Medusa keeps no stock of {variant.id}. Turn on its inventory in Medusa.")
     if len(links) > 1:
-        raise refused(f"product_id: {variant.id} is a kit of {len(links)} inventory items. Adjust their own variants.")
+        raise refusal(f"product_id: {variant.id} is a kit of {len(links)} inventory items. Adjust their own variants.")
     if links[0].inventory_item_id is None or links[0].required_quantity <= 0:
-        raise refused(f"product_id: the inventory item of {variant.id} is incomplete in Medusa.")
+        raise refusal(f"product_id: the inventory item of {variant.id} is incomplete in Medusa.")
     return links[0], links[0].inventory_item_id
 
 
@@ -440,4 +435,4 @@ def _only_location(levels: Mapping[str, Any]) -> str:
     if len(levels) == 1:
         return next(iter(levels))
     names = ", ".join(levels) or "no location yet"
-    raise refused(f"warehouse_id: needed, as the stock is kept at {names}.")
+    raise refusal(f"warehouse_id: needed, as the stock is kept at {names}.")

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import msgspec
 
-from unicart.connectors.kit import RequestRefused, exponent
+from unicart.connectors.kit import exponent, refusal
 from unicart.connectors.sandbox.generator import STOCK_PLACES
 from unicart.connectors.sandbox.payloads import Line, Order, Parcel, Part, Product, Refund, RefundLine, Variant
 from unicart.contract.orders import OrderStatus
@@ -57,10 +57,10 @@ def shipped(order: Order, shipment: NewShipment, reference: str, now: datetime) 
     units = _wanted(order, shipment)
     left = open_units(order)
     if not units:
-        raise _refusal("Nothing of this order is left to ship.")
+        raise refusal("Nothing of this order is left to ship.")
     for line, count in units.items():
         if count > left.get(line, 0):
-            raise _refusal(f"line_items: only {left.get(line, 0)} of {line} are left to ship, not {count}.")
+            raise refusal(f"line_items: only {left.get(line, 0)} of {line} are left to ship, not {count}.")
     id = f"{order.id}-p{len(order.parcels) + 1}"
     parts = [Part(f"{id}-{number + 1}", line, count) for number, (line, count) in enumerate(units.items())]
     parcel = Parcel(
@@ -126,7 +126,7 @@ def refunded(order: Order, refund: NewRefund, reference: str, now: datetime) -> 
         RequestRefused: less is left to pay back, or an amount is finer than the currency.
     """
     if order.payment == "pending":
-        raise _refusal("The order is not paid, so that nothing can be paid back.")
+        raise refusal("The order is not paid, so that nothing can be paid back.")
     left = order.totals.grand - sum(each.amount for each in order.refunds)
     lines = [_refund_line(order, line.line_item_id, line.quantity, line.amount) for line in refund.line_items]
     shipping = (
@@ -134,9 +134,9 @@ def refunded(order: Order, refund: NewRefund, reference: str, now: datetime) -> 
     )
     amount = left if refund.is_full else shipping + sum(line.amount for line in lines)
     if amount <= 0:
-        raise _refusal("Nothing of this order is left to pay back.")
+        raise refusal("Nothing of this order is left to pay back.")
     if amount > left:
-        raise _refusal(f"Only {_major(left, order.currency)} {order.currency} are left to pay back.")
+        raise refusal(f"Only {_major(left, order.currency)} {order.currency} are left to pay back.")
     one = Refund(
         id=f"{order.id}-f{len(order.refunds) + 1}",
         amount=amount,
@@ -155,7 +155,7 @@ def _refund_line(order: Order, id: str, units: int, amount: Decimal | None) -> R
     returned = sum(part.units for refund in order.refunds for part in refund.lines if part.line == id)
     if units > line.ordered - line.cancelled - returned:
         left = line.ordered - line.cancelled - returned
-        raise _refusal(f"line_items: only {left} of {id} are left to pay back, not {units}.")
+        raise refusal(f"line_items: only {left} of {id} are left to pay back, not {units}.")
     if amount is not None:
         return RefundLine(id, units, _minor(amount, order.currency, "line_items.amount"))
     return RefundLine(id, units, _paid(line) * units // (line.ordered - line.cancelled))
@@ -173,11 +173,11 @@ def adjusted(product: Product, adjustment: InventoryAdjustment, reference: str, 
     """
     variant = next((each for each in product.variants if each.id == adjustment.product_id), None)
     if variant is None:
-        raise _refusal("product_id: a parent product has no stock. Adjust one of its variants.")
+        raise refusal("product_id: a parent product has no stock. Adjust one of its variants.")
     warehouse = adjustment.warehouse_id or next(iter(variant.stock), DEFAULT_WAREHOUSE)
     level = adjustment.target(variant.stock.get(warehouse, 0))
     if level < 0:
-        raise _refusal(f"quantity: the stock would fall to {level}.")
+        raise refusal(f"quantity: the stock would fall to {level}.")
     stocked = msgspec.structs.replace(variant, stock={**variant.stock, warehouse: level})
     variants = [stocked if each is variant else each for each in product.variants]
     references = [*product.adjusted, reference][-REMEMBERED:]
@@ -192,16 +192,12 @@ def _after(record: Order | Product, now: datetime) -> datetime:
 def _minor(amount: Decimal, currency: str, field: str) -> int:
     scaled = amount.scaleb(exponent(currency))
     if scaled != scaled.to_integral_value():
-        raise _refusal(f"{field}: {amount} is finer than {currency} can be.")
+        raise refusal(f"{field}: {amount} is finer than {currency} can be.")
     return int(scaled)
 
 
 def _major(amount: int, currency: str) -> Decimal:
     return Decimal(amount).scaleb(-exponent(currency))
-
-
-def _refusal(message: str) -> RequestRefused:
-    return RequestRefused(message, status=422)
 
 
 def simulated(order: Order, wish: SimulatedOrder, now: datetime) -> Order:

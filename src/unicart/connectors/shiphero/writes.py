@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from unicart.connectors.kit import RequestRefused
+from unicart.connectors.kit import refusal
 from unicart.connectors.shiphero import payloads
 from unicart.contract.orders import Order, OrderStatus, ShipmentStatus, ShippingGroup
 from unicart.contract.writes import AdjustmentType, InventoryAdjustment, NewShipment
@@ -56,17 +56,17 @@ def reason(text: str, reference: str) -> str:
 def place(product: payloads.Product, adjustment: InventoryAdjustment) -> str:
     """The warehouse whose stock is adjusted."""
     if product.virtual:
-        raise _refused("product_id: virtual products have no stock in ShipHero. Choose another product")
+        raise refusal("product_id: virtual products have no stock in ShipHero. Choose another product.")
     if not product.sku:
-        raise _refused("product_id: the product has no SKU, and ShipHero keeps stock by SKU. Give it one there")
+        raise refusal("product_id: the product has no SKU, and ShipHero keeps stock by SKU. Give it one there.")
     kept = list(dict.fromkeys(each.warehouse_id for each in _places(product) if each.warehouse_id))
     told = ", ".join(kept) or "no warehouse"
     if adjustment.warehouse_id is None and len(kept) == 1:
         return kept[0]
     if adjustment.warehouse_id is None:
-        raise _refused(f"warehouse_id: is needed; the product is kept in {told}")
+        raise refusal(f"warehouse_id: is needed; the product is kept in {told}.")
     if adjustment.warehouse_id not in kept:
-        raise _refused(f"warehouse_id: the product is kept in {told}. Choose one, or add the product there in ShipHero")
+        raise refusal(f"warehouse_id: the product is kept in {told}. Choose one, or add the product there in ShipHero.")
     return adjustment.warehouse_id
 
 
@@ -92,11 +92,11 @@ def _difference(places: Sequence[payloads.WarehouseProduct], asked: InventoryAdj
     if asked.adjustment_type is AdjustmentType.EXACT:
         levels = [each.available for each in places if each.available is not None]
         if not levels:
-            raise _refused("adjustment_type: ShipHero does not tell the level there. Use increase or decrease")
+            raise refusal("adjustment_type: ShipHero does not tell the level there. Use increase or decrease.")
         return asked.quantity - sum(levels)
     on_hand = [each.on_hand for each in places if each.on_hand is not None]
     if on_hand and asked.target(sum(on_hand)) < 0:
-        raise _refused(f"quantity: only {max(sum(on_hand), 0)} are on hand there. Take off no more")
+        raise refusal(f"quantity: only {max(sum(on_hand), 0)} are on hand there. Take off no more.")
     return asked.target(0)
 
 
@@ -122,15 +122,15 @@ def parcel(order: Order, source: payloads.Order, new: NewShipment) -> Parcel:
     """What ``new`` asks to ship, or everything that is open."""
     left = still_open(order, source)
     if not left:
-        raise _refused("line_items: nothing of this order is open any more. Look at its shipments and its status")
+        raise refusal("line_items: nothing of this order is open any more. Look at its shipments and its status.")
     groups = _groups(order, new)
     lines = _lines(groups, new, left) if groups or new.line_items else left
     if not lines:
-        raise _refused("shipping_groups: nothing of them is open any more. Look at the order's shipments")
+        raise refusal("shipping_groups: nothing of them is open any more. Look at the order's shipments.")
     field = "shipping_groups" if groups else "line_items"
     for id, quantity in lines.items():
         if quantity > left.get(id, 0):
-            raise _refused(f"{field}: {quantity} of line item {id} are more than the {left.get(id, 0)} that are open")
+            raise refusal(f"{field}: {quantity} of line item {id} are more than the {left.get(id, 0)} that are open.")
     return Parcel(lines=lines, warehouse_id=_warehouse(order, groups, lines, new), last=lines == left)
 
 
@@ -215,7 +215,7 @@ def _groups(order: Order, new: NewShipment) -> list[ShippingGroup]:
     known = {group.shipping_group_id: group for group in order.shipping_groups}
     for asked in new.shipping_groups:
         if asked.shipping_group_id not in known:
-            raise _refused(f"shipping_groups: the order has no group {asked.shipping_group_id}. Read the order again")
+            raise refusal(f"shipping_groups: the order has no group {asked.shipping_group_id}. Read the order again.")
     return [known[asked.shipping_group_id] for asked in new.shipping_groups]
 
 
@@ -239,13 +239,13 @@ def _warehouse(order: Order, groups: Sequence[ShippingGroup], lines: Mapping[str
     ]
     found = list(dict.fromkeys(group.warehouse_id for group in holding if group.warehouse_id))
     if groups and new.warehouse_id is not None and any(id != new.warehouse_id for id in found):
-        raise _refused(f"warehouse_id: the shipping groups are in {', '.join(found)}. Leave it out, or name line_items")
+        raise refusal(f"warehouse_id: the shipping groups are in {', '.join(found)}. Leave it out, or name line_items.")
     if new.warehouse_id is not None:
         return new.warehouse_id
     if len(found) > 1:
-        raise _refused(
+        raise refusal(
             f"warehouse_id: the lines are allocated in several warehouses ({', '.join(found)}), and a ShipHero shipment "
-            "leaves from one. Send one for each, with its shipping_groups, or name the warehouse"
+            "leaves from one. Send one for each, with its shipping_groups, or name the warehouse."
         )
     return found[0] if found else None
 
@@ -269,9 +269,9 @@ def _label(source: payloads.Order, parcel: Parcel, new: NewShipment) -> dict[str
     carrier = new.carrier_name or asked.carrier
     method = new.shipping_method_name or asked.method or asked.title
     if not carrier:
-        raise _refused("carrier_name: ShipHero keeps tracking with a carrier, and the order names none. Name it")
+        raise refusal("carrier_name: ShipHero keeps tracking with a carrier, and the order names none. Name it.")
     if not method:
-        raise _refused("shipping_method_name: ShipHero keeps tracking with a method, and the order names none. Name it")
+        raise refusal("shipping_method_name: ShipHero keeps tracking with a method, and the order names none. Name it.")
     cost: Decimal = new.specific.get("label_cost", NO_PRICE)
     return _present(
         {
@@ -325,7 +325,3 @@ def _shipped(source: payloads.Shipment) -> Counter[str]:
 
 def _present(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
-
-
-def _refused(problem: str) -> RequestRefused:
-    return RequestRefused(f"{problem}.", status=422)

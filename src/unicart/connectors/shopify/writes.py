@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from unicart.connectors.kit import RequestRefused, exponent
+from unicart.connectors.kit import exponent, refusal
 from unicart.connectors.shopify import payloads
 from unicart.contract.writes import AdjustmentType, InventoryAdjustment, LineQuantity, NewRefund, NewShipment
 
@@ -167,9 +167,7 @@ def adjustment(source: payloads.Product, change: InventoryAdjustment, reference:
     """
     item = _variant(source, change.product_id).inventory_item
     if not item.tracked:
-        raise _refused(
-            f"product_id: Shopify does not track the stock of {change.product_id}. Turn that on there first."
-        )
+        raise refusal(f"product_id: Shopify does not track the stock of {change.product_id}. Turn that on there first.")
     place = {"inventoryItemId": item.id, "locationId": _location(item, change.warehouse_id)}
     if change.adjustment_type is AdjustmentType.EXACT:
         changes = {"quantities": [{**place, "quantity": change.quantity, "changeFromQuantity": None}]}
@@ -195,13 +193,13 @@ def lines_to_refund(source: payloads.Order, refund: NewRefund) -> list[Input]:
     for number, each in enumerate(refund.line_items):
         field, line = f"line_items.{number}", lines.get(each.line_item_id)
         if line is None:
-            raise _refused(
+            raise refusal(
                 f"{field}.line_item_id: cannot be refunded by itself. Name a line of goods, or leave lines out."
             )
         if each.line_item_id in named:
-            raise _refused(f"{field}.line_item_id: is named twice. Put its units together.")
+            raise refusal(f"{field}.line_item_id: is named twice. Put its units together.")
         if each.quantity > line.current_quantity:
-            raise _refused(f"{field}.quantity: only {line.current_quantity} are left to be refunded.")
+            raise refusal(f"{field}.quantity: only {line.current_quantity} are left to be refunded.")
         named.add(each.line_item_id)
         found += _refund_lines(source, line.id, each.quantity, restock=bool(refund.restock))
     return found
@@ -234,9 +232,9 @@ def refund_input(
     currency = source.presentment_currency_code
     left = amount(whole.maximum_refundable_set)
     if not left or not total:
-        raise _refused("Nothing of this would be paid back: nothing was paid, or all of it is refunded already.")
+        raise refusal("Nothing of this would be paid back: nothing was paid, or all of it is refunded already.")
     if total > left:
-        raise _refused(f"This would pay back {total} {currency}, but only {left} {currency} are left to be refunded.")
+        raise refusal(f"This would pay back {total} {currency}, but only {left} {currency} are left to be refunded.")
     text = ": ".join(filter(None, [refund.reason, refund.note]))
     return {
         "orderId": _gid("Order", source.id),
@@ -266,7 +264,7 @@ def _taken(source: payloads.Order, shipment: NewShipment) -> dict[str, int]:
     open_groups = [each for each in source.fulfillment_orders if each.status in FULFILLABLE and _left(each)]
     groups = [each for each in open_groups if shipment.warehouse_id in (None, _place(each))]
     if not groups:
-        raise _refused(_nothing_left(source, open_groups))
+        raise refusal(_nothing_left(source, open_groups))
     _take(groups, shipment.line_items, "line_items", taken)
     return taken
 
@@ -274,11 +272,11 @@ def _taken(source: payloads.Order, shipment: NewShipment) -> dict[str, int]:
 def _group(source: payloads.Order, id: str, warehouse_id: str | None, field: str) -> payloads.FulfillmentOrder:
     group = next((each for each in source.fulfillment_orders if _number(each.id) == id), None)
     if group is None:
-        raise _refused(f"{field}.shipping_group_id: the order has no such shipping group.")
+        raise refusal(f"{field}.shipping_group_id: the order has no such shipping group.")
     if group.status not in FULFILLABLE or not _left(group):
-        raise _refused(f"{field}.shipping_group_id: nothing of it can be shipped, it is {group.status.lower()}.")
+        raise refusal(f"{field}.shipping_group_id: nothing of it can be shipped, it is {group.status.lower()}.")
     if warehouse_id not in (None, _place(group)):
-        raise _refused(f"warehouse_id: the shipping group {id} leaves {_place(group)}. Move it in Shopify first.")
+        raise refusal(f"warehouse_id: the shipping group {id} leaves {_place(group)}. Move it in Shopify first.")
     return group
 
 
@@ -297,7 +295,7 @@ def _take(
                 taken[each.id] = taken.get(each.id, 0) + units
                 wanted -= units
         if wanted:
-            raise _refused(f"{field}.{number}.quantity: only {line.quantity - wanted} are left to be shipped there.")
+            raise refusal(f"{field}.{number}.quantity: only {line.quantity - wanted} are left to be shipped there.")
 
 
 def _nothing_left(source: payloads.Order, open_groups: Sequence[payloads.FulfillmentOrder]) -> str:
@@ -333,7 +331,7 @@ def _variant(source: payloads.Product, id: str) -> payloads.Variant:
     variant = next((each for each in source.variants if _number(each.id) == id), None)
     if variant is None:
         some = ", ".join(_number(each.id) for each in source.variants[:NAMED_VARIANTS])
-        raise _refused(f"product_id: {id} is no variant, and only variants have stock. Name one of its own: {some}.")
+        raise refusal(f"product_id: {id} is no variant, and only variants have stock. Name one of its own: {some}.")
     return variant
 
 
@@ -344,7 +342,7 @@ def _location(item: payloads.InventoryItem, warehouse_id: str | None) -> str:
     if warehouse_id not in stocked:
         there = ", ".join(stocked) or "nowhere"
         problem = "is required" if warehouse_id is None else "the variant is not stocked there"
-        raise _refused(f"warehouse_id: {problem}. It is stocked at: {there}.")
+        raise refusal(f"warehouse_id: {problem}. It is stocked at: {there}.")
     return stocked[warehouse_id]
 
 
@@ -395,7 +393,7 @@ def _shipping(source: payloads.Order, asked: Decimal | None, left: payloads.Refu
     whole = price + (ZERO if source.taxes_included else amount(left.tax_set))
     if asked > whole:
         currency = source.presentment_currency_code
-        raise _refused(f"shipping_amount: only {whole} {currency} of the shipping are left to be refunded.")
+        raise refusal(f"shipping_amount: only {whole} {currency} of the shipping are left to be refunded.")
     if asked == whole:
         return {"fullRefund": True}
     return {"amount": f"{(asked * price / whole).quantize(_smallest(source)):f}"}
@@ -418,20 +416,16 @@ def _transactions(
                 **parent,
             }
     if total:
-        raise _refused("Shopify names no payment that could be paid back. Refund the order in Shopify.")
+        raise refusal("Shopify names no payment that could be paid back. Refund the order in Shopify.")
 
 
 def _check_decimals(value: Decimal, source: payloads.Order, field: str) -> None:
     if -int(value.normalize().as_tuple().exponent) > exponent(source.presentment_currency_code):
-        raise _refused(f"{field}: {source.presentment_currency_code} has no such small amounts.")
+        raise refusal(f"{field}: {source.presentment_currency_code} has no such small amounts.")
 
 
 def _smallest(source: payloads.Order) -> Decimal:
     return Decimal(1).scaleb(-exponent(source.presentment_currency_code))
-
-
-def _refused(message: str) -> RequestRefused:
-    return RequestRefused(message, status=422)
 
 
 def _number(id: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from unicart.connectors.kit import RequestRefused
+from unicart.connectors.kit import refusal
 from unicart.connectors.vendure import payloads
 from unicart.connectors.vendure.mapping import SURCHARGE, WAITING, Mark, mark
 from unicart.contract.writes import InventoryAdjustment, LineQuantity, LineRefund, NewRefund, NewShipment
@@ -392,4 +392,4 @@ def _refuse_line(order: payloads.Order, field: str) -> NoReturn:
 
 
 def _refuse(message: str) -> NoReturn:
-    raise RequestRefused(message, status=422)
+    raise refusal(message)

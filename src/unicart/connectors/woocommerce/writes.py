@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from unicart.connectors.kit import RequestRefused
+from unicart.connectors.kit import refusal
 from unicart.connectors.woocommerce import mapping, payloads
 from unicart.contract.orders import Order
 from unicart.contract.writes import AdjustmentType, InventoryAdjustment, NewRefund, NewShipment
@@ -103,26 +103,26 @@ def to_ship(source: payloads.RawOrder, record: Order, shipment: NewShipment) -> 
         RequestRefused: there is less to ship.
     """
     if source.order.status in CLOSED:
-        raise _refused(f"The order is {source.order.status}. Change its status in WooCommerce to ship it.")
+        raise refusal(f"The order is {source.order.status}. Change its status in WooCommerce to ship it.")
     left = open_units(source.order, record)
     wanted: Counter[str] = Counter()
     for number, line in enumerate(shipment.line_items):
         name = f"line_items.{number}"
         if line.line_item_id not in left:
-            raise _refused(f"{name}.line_item_id: {line.line_item_id} is no product of the order. Leave it out.")
+            raise refusal(f"{name}.line_item_id: {line.line_item_id} is no product of the order. Leave it out.")
         wanted[line.line_item_id] += line.quantity
         if wanted[line.line_item_id] > left[line.line_item_id]:
-            raise _refused(f"{name}.quantity: {left[line.line_item_id]} of this line are left to ship. Send no more.")
+            raise refusal(f"{name}.quantity: {left[line.line_item_id]} of this line are left to ship. Send no more.")
     if not shipment.line_items:
         unknown = any(not each.line_items for each in record.shipments)
         if source.order.status in SHIPPED and unknown:
-            raise _refused(
+            raise refusal(
                 f"The order is {source.order.status}, and has a parcel of which WooCommerce does not know what it holds. "
                 "Name the line_items of another one."
             )
         wanted.update({id: quantity for id, quantity in left.items() if quantity > 0})
     if not wanted:
-        raise _refused("Nothing of the order is left to ship.")
+        raise refusal("Nothing of the order is left to ship.")
     return Parcel(wanted, all(quantity <= wanted[id] for id, quantity in left.items()))
 
 
@@ -148,7 +148,7 @@ def status_after(source: payloads.Order, parcel: Parcel, shipment: NewShipment, 
     """The status that the order gets; null if it keeps its own. ``known`` are the statuses of the shop."""
     asked = shipment.specific.get("status")
     if asked is not None and known and asked not in known:
-        raise _refused(f"status: the shop has no status {asked}. It has {', '.join(known)}.")
+        raise refusal(f"status: the shop has no status {asked}. It has {', '.join(known)}.")
     if asked is None and source.status not in SHIPPED:
         asked = COMPLETED if parcel.is_last else PARTLY_SHIPPED if PARTLY_SHIPPED in known else None
     return None if asked == source.status else asked
@@ -215,10 +215,10 @@ def refund(source: payloads.RawOrder, asked: NewRefund, reference: str) -> dict[
         _take_shipping(parts, asked.shipping_amount or Decimal(0), step)
         amount = sum((part.refunded_net + part.refunded_tax for part in parts), Decimal(0))
         if amount > left:
-            raise _refused(f"{amount} would be paid back, but {left} of the order are left. Send lower amounts.")
+            raise refusal(f"{amount} would be paid back, but {left} of the order are left. Send lower amounts.")
     lines = [_refunded_line(part, step) for part in parts if part.refunded or part.refunded_net or part.refunded_tax]
     if not lines and not amount:
-        raise _refused("Nothing of the order is left to pay back.")
+        raise refusal("Nothing of the order is left to pay back.")
     body: dict[str, Any] = {
         "amount": str(amount),
         "reason": asked.reason,
@@ -245,10 +245,10 @@ def stock(raw: bytes, adjustment: InventoryAdjustment, reference: str) -> Stock:
         if variation.manage_stock != "parent":
             path, sold = f"{path}/variations/{variation.id}", variation
     elif source.variations:
-        raise _refused("This product has variations, which have the stock. Adjust one of them.")
+        raise refusal("This product has variations, which have the stock. Adjust one of them.")
     begins = bool(adjustment.specific.get("manage_stock"))
     if source.product.type in WITHOUT_STOCK or not (sold.manage_stock or begins):
-        raise _refused(
+        raise refusal(
             "WooCommerce does not manage the stock of this product. Send manage_stock: true to begin with it, or switch it on in "
             "the product's inventory. External and grouped products have none."
         )
@@ -370,7 +370,7 @@ def _share(tax: payloads.Tax) -> Decimal:
 def _take_all(parts: Sequence[Part], left: Decimal, step: Decimal) -> Decimal:
     """Pay back everything; where amounts were paid back without lines, the lines cannot say it and name units only."""
     if left <= 0:
-        raise _refused("Nothing of the order is left to pay back.")
+        raise refusal("Nothing of the order is left to pay back.")
     adds_up = abs(sum((part.gross for part in parts), -left)) <= step * len(parts)
     for part in parts:
         part.take(part.quantity, part.net if adds_up else Decimal(0), part.tax if adds_up else Decimal(0))
@@ -383,9 +383,9 @@ def _take_lines(parts: Sequence[Part], asked: NewRefund, step: Decimal) -> None:
         name = f"line_items.{number}"
         part = by_id.get(line.line_item_id)
         if part is None:
-            raise _refused(f"{name}.line_item_id: the order has no such line item.")
+            raise refusal(f"{name}.line_item_id: the order has no such line item.")
         if line.quantity > part.quantity:
-            raise _refused(f"{name}.quantity: {part.quantity} of this line are left to refund. Send no more.")
+            raise refusal(f"{name}.quantity: {part.quantity} of this line are left to refund. Send no more.")
         if line.amount is None:
             part.take(line.quantity, *_paid_for(part, line.quantity, step))
         else:
@@ -396,7 +396,7 @@ def _take_shipping(parts: Sequence[Part], amount: Decimal, step: Decimal) -> Non
     shipping = [part for part in parts if part.is_shipping]
     left = sum((part.gross for part in shipping), Decimal(0))
     if amount > left:
-        raise _refused(f"shipping_amount: {left} of the shipping are left to pay back. Send no more.")
+        raise refusal(f"shipping_amount: {left} of the shipping are left to pay back. Send no more.")
     for part in shipping:
         share = min(amount, part.gross)
         part.take(0, *_divided(part, share, "shipping_amount", step))
@@ -416,9 +416,9 @@ def _paid_for(part: Part, quantity: int, step: Decimal) -> tuple[Decimal, Decima
 def _divided(part: Part, amount: Decimal, name: str, step: Decimal) -> tuple[Decimal, Decimal]:
     """``amount``, which includes tax, as net and tax in the proportion of what is left."""
     if amount > part.gross:
-        raise _refused(f"{name}: {part.gross} are left to pay back here. Send no more.")
+        raise refusal(f"{name}: {part.gross} are left to pay back here. Send no more.")
     if amount != _rounded(amount, step):
-        raise _refused(f"{name}: {amount} has more decimals than the shop keeps. Round it to {step}.")
+        raise refusal(f"{name}: {amount} has more decimals than the shop keeps. Round it to {step}.")
     tax = _rounded(amount * part.tax / part.gross, step) if part.gross else Decimal(0)
     return amount - tax, tax
 
@@ -451,7 +451,3 @@ def _rounded(amount: Decimal, step: Decimal) -> Decimal:
 def _places(amount: Decimal) -> int:
     exponent = amount.as_tuple().exponent
     return exponent if isinstance(exponent, int) else 0
-
-
-def _refused(message: str) -> RequestRefused:
-    return RequestRefused(message, status=422)
