@@ -477,6 +477,6 @@ async def test_write_info_describes_every_write_and_the_warehouses_of_an_account
 
 
 async def test_a_token_of_another_integration_tells_nothing_of_this_one(shop: httpx2.AsyncClient) -> None:
-    answer = await shop.get("/integrations/cart/medusa/write-info")
-    assert answer.status_code == 422
-    assert "x-trackstar-access-token" in answer.json()["detail"]["headers"]
+    with_token = await shop.get("/integrations/cart/medusa/write-info")
+    del shop.headers[TOKEN]
+    assert with_token.json() == (await shop.get("/integrations/cart/medusa/write-info")).json()
