@@ -21,7 +21,7 @@ from unicart import __version__, demo
 from unicart.cli_progress import SyncProgress
 from unicart.connectors.kit import ConnectorError
 from unicart.connectors.kit.scaffold import ScaffoldRefused, scaffold
-from unicart.connectors.registry import connector, connector_names, offered_names
+from unicart.connectors.registry import connector, connector_names, offered_names, usable_names
 from unicart.contract.common import format_date
 from unicart.contract.resources import Function
 from unicart.events.deliverer import Deliverer
@@ -571,13 +571,14 @@ def integrations(
     every: Annotated[bool, typer.Option("--all", help="Also those that only Unicart's own tests need.")] = False,
 ) -> None:
     """List the connectors and the credentials that each needs."""
-    known = [connector(name).facts for name in (connector_names() if every else offered_names())]
+    known = [connector(name).facts for name in (usable_names() if every else offered_names())]
     _show_table(
         {
             "Name": facts.name,
             "Platform": facts.display_name,
             "Credentials": " ".join(_option(field.name) for field in facts.credentials),
-            "Functions": ", ".join(function.value for function in facts.functions),
+            "Reads": ", ".join(function.value for function in facts.functions),
+            "Writes": ", ".join(function.value for function in facts.write_functions),
         }
         for facts in known
     )

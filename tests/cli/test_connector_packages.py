@@ -116,9 +116,10 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
     assert [entry.name for entry in (tmp_path / "mine").iterdir()] == ["notes.txt"]
 
 
-def test_a_package_that_cannot_be_imported_hides_no_other(tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [(), ("--all",)])
+def test_a_package_that_cannot_be_imported_hides_no_other(tmp_path: Path, options: tuple[str, ...]) -> None:
     environment = installed(tmp_path / "site", "broken", tmp_path)
-    listed = command("integrations", cwd=tmp_path, environment=environment)
+    listed = command("integrations", *options, cwd=tmp_path, environment=environment)
     assert listed.returncode == 0, listed.stderr
     assert " medusa " in listed.stdout
     assert " broken " not in listed.stdout

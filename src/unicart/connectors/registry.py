@@ -21,21 +21,24 @@ def connector_names() -> list[str]:
     return list(_entry_points())
 
 
-def offered_names() -> list[str]:
-    """The names of the connectors that users are offered: all but the ``hidden`` ones, which are for tests.
+def usable_names() -> list[str]:
+    """The names of the connectors that can be imported. Of another one a warning tells: it must not hide them."""
+    return [name for name in connector_names() if _usable(name)]
 
-    One that cannot be imported is left out, with a warning: it must not hide the others.
-    """
-    return [name for name in connector_names() if _offered(name)]
+
+def offered_names() -> list[str]:
+    """The names of the connectors that users are offered: all but the ``hidden`` ones, which are for tests."""
+    return [name for name in usable_names() if not connector(name).facts.hidden]
 
 
 @cache
-def _offered(name: str) -> bool:
+def _usable(name: str) -> bool:
     try:
-        return not connector(name).facts.hidden
+        connector(name)
     except LookupError as error:
         log.warning("%s", error)
         return False
+    return True
 
 
 @cache

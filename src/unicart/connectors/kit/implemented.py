@@ -1,5 +1,6 @@
 """Which fields of the unified records a connector fills, read off its own recorded payloads."""
 
+import logging
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -10,6 +11,8 @@ import msgspec
 from unicart.connectors.kit.connector import Connector
 from unicart.connectors.kit.errors import UnmappableRecord
 from unicart.contract.resources import BY_FUNCTION, Function, Record
+
+log = logging.getLogger(__name__)
 
 Filled: TypeAlias = "bool | dict[str, Any] | list[Any]"
 
@@ -43,7 +46,11 @@ def _recorded(connector: type[Connector], function: Function) -> list[Record]:
     path = files(package) / "fixtures" / f"{function.value}.json"
     if not path.is_file():
         return []
-    raws = msgspec.json.decode(path.read_bytes(), type=_Fixture).records
+    try:
+        raws = msgspec.json.decode(path.read_bytes(), type=_Fixture).records
+    except msgspec.DecodeError as error:
+        log.warning("%s of %s is no fixture: %s", path.name, package, error)
+        return []
     return [record for raw in raws for record in _mapped(connector, function, bytes(raw))]
 
 
