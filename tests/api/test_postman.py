@@ -1,6 +1,7 @@
 """The Postman collection: valid by the format's own schema, whole, and what it sends is understood."""
 
 import json
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import jsonschema_rs
 import pytest
 
 from unicart.contract.writes import URLS
+from unicart.store.tenants import Connection
 
 pytestmark = pytest.mark.anyio
 
@@ -82,3 +84,21 @@ async def test_every_filter_of_a_list_is_understood(client: httpx2.AsyncClient, 
                 assert each["disabled"]
                 answer = await client.get(path(request), params={each["key"]: each["value"]})
                 assert answer.status_code == 200 or each["key"] == "page_token", each
+
+
+async def test_every_request_is_understood_as_it_is_sent(
+    client: httpx2.AsyncClient, collection: Any, connection: Connection
+) -> None:
+    """With the examples in its path and body, of which the shop knows none but the connection."""
+    values = {":connection_id": connection.id}
+    for request in requests(collection):
+        if path(request).startswith(("/webhooks", "/inbound")):
+            # They ask for a name that can be resolved, or for a platform's signature.
+            continue
+        variables = {f":{each['key']}": each["value"] for each in request["url"]["variable"]} | values
+        parts = [variables.get(part, part) for part in request["url"]["path"]]
+        sent = {"Content-Type": "application/json", "Idempotency-Key": str(uuid.uuid4())}
+        body = request["body"]["raw"] if "body" in request else None
+        answer = await client.request(request["method"], "/" + "/".join(parts), content=body, headers=sent)
+        told = (answer.status_code, answer.text)
+        assert told[0] in (200, 404) or path(request) == "/cart/passthrough", (request["url"]["raw"], told)

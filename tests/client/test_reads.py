@@ -25,6 +25,7 @@ from unicart.client import (
     Tags,
     Text,
     Unauthorized,
+    WriteFunction,
 )
 from unicart.contract.common import format_date
 from unicart.contract.orders import LineItem, Order
@@ -181,6 +182,8 @@ async def test_connections_schedules_jobs_and_integrations(sandbox: AsyncClient,
     assert not (await sandbox.sync_now([Function.GET_ORDERS])).syncing
     assert (await sandbox.pause()).updated
     assert (await sandbox.resume()).updated
+    assert (await sandbox.disable_functions([WriteFunction.REFUND_ORDER])).updated
+    assert "refund_order" not in (await sandbox.connection(connection.id)).available_actions
     start = datetime(2026, 1, 1, tzinfo=UTC)
     job = await sandbox.create_sync_job(Function.GET_ORDERS, start, start + timedelta(days=1))
     assert (await sandbox.sync_job(job.id)).status == "open"
@@ -195,7 +198,7 @@ async def test_connections_schedules_jobs_and_integrations(sandbox: AsyncClient,
 async def test_the_feed_goes_on_at_its_cursor(
     unicart: AsyncClient, database: Database, connection: Connection, organization: Organization
 ) -> None:
-    orders = make_orders(25)
+    orders = [msgspec.structs.replace(order, total_price=Decimal("1999")) for order in make_orders(25)]
     begin = unicart.events("latest")
     assert [event async for event in begin] == []
     await store(database, connection, ORDERS, orders, announced=True)
@@ -212,6 +215,7 @@ async def test_the_feed_goes_on_at_its_cursor(
     record = taken[0].record
     assert isinstance(record, CartOrder)
     assert record == await unicart.order(orders[0].id)
+    assert str(record.total_price) == "1999"
     await unicart.tag_order(orders[3].id, ["hot"])
     (tagged,) = [event async for event in unicart.events(rest.cursor)]
     assert tagged.event_type == "cart-order.updated"

@@ -1,4 +1,4 @@
-"""The examples of docs/client.md, run one after the other against a demo."""
+"""The examples of docs/client.md and of the README, run one after the other against a demo."""
 
 import asyncio
 import base64
@@ -14,7 +14,12 @@ import unicart.client
 from product import demo
 from unicart.client.errors import BY_STATUS
 
-PAGE = Path(__file__).parents[2] / "docs" / "client.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "client.md"
+
+
+def examples(page: Path) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
 
 
 def test_the_examples_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -33,13 +38,16 @@ def test_the_examples_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
                 "webhook-signature": signature,
             },
         }
-        examples = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
-        assert len(examples) == 10
-        for example in examples:
+        run = examples(PAGE)
+        assert len(run) == 10
+        for example in run:
             exec(example, names)  # noqa: S102
         assert asyncio.run(names["count"]()) == 120
         names["client"].close()
-    printed = capsys.readouterr().out
+        printed = capsys.readouterr().out
+        (short,) = examples(ROOT / "README.md")
+        exec(short, names)  # noqa: S102
+        assert re.fullmatch(r"(#\d+ [\d.]+\n)+", capsys.readouterr().out)
     assert "fulfilled []" in printed
     assert "{'json': {'carrier_name': ['is required']}}" in printed
     assert names["status"] == 400

@@ -37,6 +37,7 @@ from unicart.contract.writes import (
     LineRefund,
     NewRefund,
     NewShipment,
+    WriteFunction,
 )
 
 __all__ = [
@@ -80,6 +81,7 @@ __all__ = [
     "Unauthorized",
     "Unavailable",
     "WebhookRefused",
+    "WriteFunction",
     "WriteInProgress",
     "Written",
     "verify_webhook",

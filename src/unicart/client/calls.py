@@ -135,6 +135,13 @@ def pause(function: Function | None, *, paused: bool) -> Call[ConnectionUpdated]
     return Call(method="PATCH", path=path, body=encode({"paused": paused}), read=_whole(ConnectionUpdated))
 
 
+def disable_functions(functions: Sequence[Function | WriteFunction]) -> Call[ConnectionUpdated]:
+    """Disable functions, and enable all others."""
+    body = encode({"disabled_functions": list(functions)})
+    path = "/schedules/disabled-functions"
+    return Call(method="PATCH", path=path, body=body, read=_whole(ConnectionUpdated))
+
+
 def create_sync_job(function: Function, start: datetime, end: datetime) -> Call[SyncJob]:
     """Open an on-demand sync. A second one would pull the same once more."""
     body = {"function_name": function, "start_time": start, "end_time": end}

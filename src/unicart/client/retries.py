@@ -14,7 +14,7 @@ WORTH = frozenset({409, 429, 500, 502, 503, 504})
 class Retries(msgspec.Struct, frozen=True, kw_only=True):
     """How often a request is sent at most, and for how many seconds the client waits because it is asked to."""
 
-    attempts: int = 6
+    attempts: int = 8
     patience: int = 90
 
     def of(self, call: Call[Any]) -> Any:

@@ -22,7 +22,7 @@ from unicart.contract.orders import CartOrder
 from unicart.contract.products import CartProduct
 from unicart.contract.resources import ORDERS, PRODUCTS, WAREHOUSES, Function, Resource
 from unicart.contract.warehouses import CartWarehouse
-from unicart.contract.writes import InventoryAdjustment, NewRefund, NewShipment
+from unicart.contract.writes import InventoryAdjustment, NewRefund, NewShipment, WriteFunction
 
 T = TypeVar("T")
 
@@ -174,6 +174,10 @@ class Client:
         """Resume the syncs of a function; of all, if none is named."""
         return self._send(calls.pause(function, paused=False))
 
+    def disable_functions(self, functions: Sequence[Function | WriteFunction]) -> ConnectionUpdated:
+        """Disable these functions of the connection, and enable all others."""
+        return self._send(calls.disable_functions(functions))
+
     def create_sync_job(self, function: Function, start: datetime, end: datetime) -> SyncJob:
         """Pull the records of a function that were created from ``start`` to ``end``."""
         return self._send(calls.create_sync_job(function, start, end))
@@ -298,8 +302,8 @@ class Stream:
 
     def _events(self, response: httpx2.Response) -> Iterator[Event]:
         """The events of one connection, until it drops."""
-        check_stream(response)
         try:
+            check_stream(response)
             for each in httpx2.EventSource(response, max_event_size=None):
                 event = read_event(each.data)
                 self.cursor = event.id
