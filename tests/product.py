@@ -12,6 +12,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any
 
+from unicart.client import Client, Retries
+
 COMMAND = str(Path(sys.executable).with_name("unicart"))
 
 
@@ -68,6 +70,11 @@ class Unicart:
                     self.base_url = line[line.index("http://") :].strip()
                     break
             yield
+
+    def client(self) -> Client:
+        """A client of the API that is served, for the connection that was added last."""
+        key, token = self.headers["x-trackstar-api-key"], self.headers["x-trackstar-access-token"]
+        return Client(self.base_url, key, token, retries=Retries(attempts=12))
 
     def get(self, path: str) -> dict[str, dict[str, Any]]:
         """All records of a list, by id, with decimal numbers."""

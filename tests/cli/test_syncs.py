@@ -44,11 +44,11 @@ def test_a_first_sync_goes_back_as_far_as_the_connection_or_the_setting_says(
             assert format_date(started - expected * DAY) <= since <= format_date(int(time.time()) - expected * DAY)
     pulled = {name: orders_state(unicart, id)["pulled"] for name, id in days.items()}
     assert 0 < pulled["5"] < pulled["30"] == pulled["default"] < pulled["0"] == 700
-    with unicart.serving():
-        assert len(unicart.get("/cart/orders")) == pulled["30"]
-        assert len(unicart.get("/cart/warehouses")) == 4
+    with unicart.serving(), unicart.client() as client:
+        assert len(list(client.orders())) == pulled["30"]
+        assert len(list(client.warehouses())) == 4
         unicart.run("sync", days["30"], "--full")
-        assert len(unicart.get("/cart/orders")) == 700
+        assert len(list(client.orders())) == 700
 
 
 @pytest.mark.parametrize("days", ["-1", "40000", "many"])

@@ -8,6 +8,7 @@ import pytest
 
 from events.receiver import receiving, verified
 from product import demo
+from unicart.client import AsyncClient, verify_webhook
 
 pytestmark = pytest.mark.anyio
 
@@ -15,19 +16,18 @@ pytestmark = pytest.mark.anyio
 async def test_a_change_is_sent_to_an_endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNICART_WEBHOOK_PRIVATE_NETWORK", "true")
     with demo(tmp_path / "data", "--orders", "20", "--no-rate-limit") as access:
-        headers = {"x-trackstar-api-key": access["api_key"], "x-trackstar-access-token": access["access_token"]}
         async with (
             receiving() as receiver,
-            httpx2.AsyncClient(base_url=access["base_url"], headers=headers, timeout=30) as client,
+            AsyncClient(access["base_url"], access["api_key"], access["access_token"]) as client,
         ):
-            made = (await client.post("/webhooks", json={"url": receiver.url})).json()["data"]
-            order = (await client.get("/cart/orders", params={"limit": 1})).json()["data"][0]
-            tags = {"trackstar_tags": ["sent"]}
-            (await client.put(f"/cart/orders/{order['id']}/trackstar-tags", json=tags)).raise_for_status()
+            headers = {"x-trackstar-api-key": access["api_key"]}
+            url = f"{access['base_url']}/webhooks"
+            made = httpx2.post(url, json={"url": receiver.url}, headers=headers).json()["data"]
+            order = await anext(client.orders(page_size=1))
+            tagged = await client.tag_order(order.id, ["sent"])
             while not receiver.got:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
             assert verified(receiver.got[0], made["secret"])
-            (event,) = receiver.events
-            assert (event["event_type"], event["data"]["trackstar_tags"]) == ("cart-order.updated", ["sent"])
-            feed = (await client.get("/events", params={"event_type": "cart-order.updated"})).json()["data"]
-            assert feed == [event]
+            event = verify_webhook(made["secret"], receiver.got[0].body, receiver.got[0].headers)
+            assert (event.event_type, event.record) == ("cart-order.updated", tagged)
+            assert [each async for each in client.events(event_types=["cart-order.updated"])] == [event]

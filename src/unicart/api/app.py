@@ -10,6 +10,7 @@ from unicart.api import (
     inbound,
     integrations,
     operations,
+    postman,
     records,
     sandbox,
     schedules,
@@ -51,6 +52,7 @@ def create_app(database: Database, vault: Vault, settings: Settings) -> ASGIApp:
         *inbound.routes(database, vault),
         *operations.routes(database),
         *docs.routes(),
+        *postman.routes(),
     ]
     router = Router(routes, redirect_slashes=False, default=_no_page)
 

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from unicart import __version__
-from unicart.api import openapi_management, openapi_webhooks
+from unicart.api import openapi_management, openapi_webhooks, openapi_writes
 from unicart.api.openapi_parts import (
     REF,
     Json,
@@ -74,6 +74,7 @@ def document() -> Json:
         paths |= _paths(resource)
         name = resource.served.__name__
         schemas[f"{name}Page"] = page_schema(name)
+    paths |= openapi_writes.paths()
     paths |= openapi_management.paths() | _events() | openapi_webhooks.paths() | _operations()
     schemas |= openapi_management.schemas()
     schemas |= {"Event": _event_schema(), "EventPage": _event_page_schema()}
@@ -90,6 +91,7 @@ def document() -> Json:
             {"name": resource.name, "description": f"The {resource.name} of a connection."} for resource in RESOURCES
         ]
         + [
+            *openapi_writes.TAGS,
             *openapi_management.TAGS,
             {"name": "events", "description": "What changed, in order."},
             *openapi_webhooks.TAGS,
@@ -367,4 +369,5 @@ def _operations() -> Json:
         "/readyz": operation("readyz", "Whether the store answers too.", "application/json", "503"),
         "/metrics": operation("metrics", "Metrics in Prometheus' text format.", "text/plain"),
         "/openapi.json": operation("openapi", "This document.", "application/json"),
+        "/postman.json": operation("postman", "This document as a Postman collection.", "application/json"),
     }

@@ -50,12 +50,15 @@ def page_schema(record: str) -> Json:
 
 
 _ERRORS = {
+    "400": "An idempotency key that belongs to another request.",
     "401": "A missing or unknown API key or access token.",
     "403": "A read-only key, or a disabled function.",
     "404": "No record under this id.",
+    "409": "A request with the same idempotency key is in progress.",
     "422": "Something that breaks the contract; `detail` names each field.",
     "429": "More requests than the access token may make in this second.",
     "501": "The connection's platform has no such function.",
+    "502": "The platform failed, or could not be reached.",
     "503": "The store cannot answer now; nothing was half-written.",
 }
 
