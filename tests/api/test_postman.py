@@ -16,7 +16,7 @@ from unicart.store.tenants import Connection
 pytestmark = pytest.mark.anyio
 
 SCHEMA = Path(__file__).parent / "postman" / "collection-2.1.0.json"
-"""https://github.com/postmanlabs/schemas (Apache-2.0), draft-07, version 2.1.0, its parts in one file without comments."""
+"""https://github.com/postmanlabs/schemas (Apache-2.0), draft-07, version 2.1.0, its rules only, in one file."""
 
 
 @pytest.fixture
