@@ -160,9 +160,9 @@ def _boolean(value: object) -> bool:
 
 
 def _whole(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 31:
+    if isinstance(value, bool) or not isinstance(value, int | Decimal) or not 0 <= value < 1 << 31 or value % 1:
         raise ValueError("must be a whole number from 0 on")
-    return value
+    return int(value)
 
 
 def _price(value: object) -> Decimal:
