@@ -254,6 +254,7 @@ def connection_add(
             organization_id=organization.id,
             integration_name=integration,
             account_name=account.account_name,
+            account_id=account.account_id,
             credentials=credentials,
             private_network=not no_private_network,
             customer_id=customer_id,

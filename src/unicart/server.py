@@ -80,7 +80,7 @@ async def _serve(
                 access_log=False,
                 server_header=False,
                 http="httptools",
-                lifespan="off",
+                lifespan="on",
                 timeout_graceful_shutdown=10,
             ),
             ready,

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.anyio
 
 KEY = "x-trackstar-api-key"
 EVERY = {"get_orders": 60, "get_products": 900, "get_warehouses": 43200}
+WRITES = ["create_shipment", "refund_order", "adjust_inventory", "batch_adjust_inventory"]
 NOW = int(time.time())
 
 
@@ -86,14 +87,15 @@ async def test_a_new_connection_is_whole(key_only: httpx2.AsyncClient, scheduled
         "customer_id": None,
         "created_at": format_date(scheduled.created),
         "last_used": None,
-        "times_used": None,
+        "times_used": 0,
         "latest_sync": None,
         "errors": [],
-        "available_actions": list(EVERY),
-        "available_endpoints": list(EVERY),
+        "available_actions": [*EVERY, *WRITES],
+        "available_endpoints": [*EVERY, *WRITES],
+        "disabled_functions": [],
         "webhooks_disabled": False,
         "historical_sync_completed": dict.fromkeys(EVERY, False),
-        "me": {"account_name": "Test shop"},
+        "me": {"account_id": None, "account_name": "Test shop"},
         "history_days": None,
     }
     assert {each["function_name"]: each["sync_frequency"] for each in planned} == EVERY

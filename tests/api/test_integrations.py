@@ -44,7 +44,9 @@ async def test_one_integration_is_what_the_list_says_of_it(key_only: httpx2.Asyn
     found = await one(key_only, name)
     assert found in (await key_only.get("/integrations/cart")).json()["data"]
     assert found["display_name"] == facts.display_name
-    assert found["available_actions"] == [each["action"] for each in found["list_operations"]] == list(facts.functions)
+    assert [each["action"] for each in found["list_operations"]] == list(facts.functions)
+    assert [each["action"] for each in found["write_operations"]] == list(facts.write_functions)
+    assert found["available_actions"] == [*facts.functions, *facts.write_functions]
     assert found["webhooks"] is facts.webhooks
     for operation in found["list_operations"]:
         resource = BY_FUNCTION[operation["action"]]

@@ -22,7 +22,7 @@ from unicart.store.tenants import Connection
 pytestmark = [pytest.mark.anyio, documents_needed]
 
 ADDED = {
-    "Connection": {"integration_display_name", "historical_sync_completed", "me", "history_days"},
+    "Connection": {"integration_display_name", "historical_sync_completed", "me", "history_days", "disabled_functions"},
     "SyncSchedule": {"latest_data", "next_sync", "pulled", "expected", "reconciliation"},
     "ConnectionError": {"error_type", "resource", "message"},
     "IntegrationInfo": {"credentials", "webhooks"},

@@ -44,6 +44,7 @@ async def test_a_new_record_is_told_as_it_is_served(database: Database, connecti
     (event,) = await feed(database, connection)
     assert event == {
         "connection_id": connection.id,
+        "customer_id": None,
         "integration_name": "sandbox",
         "integration_type": "cart",
         "event_type": "cart-order.created",

@@ -15,6 +15,7 @@ from unicart.api import (
     sandbox,
     schedules,
     sync_jobs,
+    tags,
     webhooks,
     writes,
 )
@@ -23,6 +24,7 @@ from unicart.api.gateway import Gateway
 from unicart.api.page_tokens import PageTokens
 from unicart.api.rate_limit import RateLimiter
 from unicart.api.records import Services
+from unicart.api.uses import Uses
 from unicart.contract.errors import NotFound
 from unicart.settings import Settings
 from unicart.store.database import Database
@@ -31,21 +33,23 @@ from unicart.sync.writes import Writer
 
 
 def create_app(database: Database, vault: Vault, settings: Settings) -> ASGIApp:
-    """The application on ``database``, which the caller opens and closes."""
+    """The application on ``database``, which the caller opens before its lifespan begins and closes after its end."""
     services = Services(
         database=database,
         authenticator=Authenticator(database),
         rate_limiter=RateLimiter(settings.read_rate, settings.write_rate),
         page_tokens=PageTokens(vault.signing_key),
+        uses=Uses(database),
     )
     writer = Writer(database, vault)
     routes: list[BaseRoute] = [
         *writes.routes(services, writer),
         *sandbox.routes(services, vault, writer),
         *records.routes(services),
+        *tags.routes(services),
         *schedules.routes(services),
         *sync_jobs.routes(services),
-        *connections.routes(services),
+        *connections.routes(services, vault),
         *integrations.routes(services, vault),
         *events.routes(services),
         *webhooks.routes(services, vault, private_network=settings.webhook_private_network),
@@ -54,7 +58,7 @@ def create_app(database: Database, vault: Vault, settings: Settings) -> ASGIApp:
         *docs.routes(),
         *postman.routes(),
     ]
-    router = Router(routes, redirect_slashes=False, default=_no_page)
+    router = Router(routes, redirect_slashes=False, default=_no_page, lifespan=lambda _: services.uses.kept())
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = application

@@ -59,6 +59,12 @@ class Authenticator:
         self._known[key, token] = _Known(caller, time.monotonic() + TRUSTED_SECONDS)
         return caller
 
+    def forget(self, connection: Connection) -> None:
+        """Look a connection up anew at its next request to this process."""
+        for credentials, known in list(self._known.items()):
+            if known.caller.connection.key == connection.key:
+                del self._known[credentials]
+
     async def key(self, headers: list[tuple[bytes, bytes]]) -> ApiKey:
         """The key of a request that concerns a whole organization, and needs no access token.
 

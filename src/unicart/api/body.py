@@ -45,8 +45,14 @@ def refuse_null(fields: Fields) -> None:
         raise InvalidRequest("json", problems)
 
 
-def read_fields(fields: Fields, readers: Mapping[str, Reader], *, required: Collection[str] = ()) -> Fields:
-    """What the reader of each field makes of its value.
+def read_fields(
+    fields: Fields,
+    readers: Mapping[str, Reader],
+    *,
+    required: Collection[str] = (),
+    nullable: Collection[str] = (),
+) -> Fields:
+    """What the reader of each field makes of its value; null stays null where it is allowed.
 
     Raises:
         InvalidRequest: naming every field that is missing, unknown or null, or whose reader raises `ValueError`.
@@ -55,7 +61,8 @@ def read_fields(fields: Fields, readers: Mapping[str, Reader], *, required: Coll
     problems = {name: ["is required"] for name in required if name not in fields}
     for name, value in fields.items():
         try:
-            found[name] = _read_field(readers.get(name), value)
+            null = value is None and name in nullable
+            found[name] = None if null else _read_field(readers.get(name), value)
         except ValueError as error:
             problems[name] = [str(error)]
     if problems:
@@ -74,6 +81,13 @@ def _read_field(reader: Reader | None, value: object) -> object:
 def is_null(value: object) -> bool:
     """Whether ``value`` is null, or a word that platforms' clients write for it."""
     return value is None or (isinstance(value, str) and value.lower() in NULL_WORDS)
+
+
+def read_boolean(value: object) -> bool:
+    """A `Reader` of true and false."""
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")
+    return value
 
 
 async def read_body(request: Request, most: int = MAX_BODY) -> bytes:

@@ -1,23 +1,28 @@
-"""The routes of an organization's connections: how they and their syncs stand, and what is quarantined."""
+"""The routes of an organization's connections: how they and their syncs stand, what is quarantined, and their end."""
 
+import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from starlette.requests import Request
 from starlette.routing import Route
 
-from unicart.api.parameters import PageQuery, no_parameters, read_page_query
+from unicart.api.body import Reader, read_boolean, read_fields
+from unicart.api.changes import Change, changing
+from unicart.api.parameters import ConnectionsQuery, PageQuery, no_parameters, read_page_query
 from unicart.api.records import Services
 from unicart.api.reply import Endpoint, Reply
-from unicart.connectors.kit import Facts
+from unicart.connectors.kit import ConnectorError, Facts
 from unicart.connectors.registry import connector
 from unicart.contract.common import encode, format_date
 from unicart.contract.connections import (
     AffectedEndpoint,
     ConnectedAccount,
+    ConnectionDeleted,
     ConnectionObject,
     ConnectionProblem,
+    ConnectionUpdated,
     ErrorType,
     QuarantinedRecord,
     ReconciliationResult,
@@ -32,35 +37,45 @@ from unicart.store.pages import Position
 from unicart.store.quarantine import Quarantined
 from unicart.store.reconciliations import Reconciliation
 from unicart.store.schedules import Schedule
+from unicart.store.secrets import SecretError, Vault
 from unicart.store.status import Status, read_statuses
 from unicart.store.tenants import Connection
+from unicart.sync import subscriptions
+from unicart.sync.connect import opened_connection
+
+log = logging.getLogger(__name__)
+
+LONGEST_NAME = 255
 
 
-def routes(services: Services) -> list[Route]:
-    """``/connections`` and what lies below it for reading."""
-    family = ConnectionRoutes(services)
+def routes(services: Services, vault: Vault) -> list[Route]:
+    """``/connections`` and what lies below it but syncs."""
+    family = ConnectionRoutes(services, vault)
     return [
         Route("/connections", Endpoint(family.list), methods=["GET"]),
+        Route("/connections", changing(services, "/connections", family.change), methods=["PATCH"]),
+        Route("/connections", Endpoint(family.remove), methods=["DELETE"]),
         Route("/connections/{id}", Endpoint(family.get), methods=["GET"]),
         Route("/connections/{id}/quarantine", Endpoint(family.quarantine), methods=["GET"]),
     ]
 
 
 class ConnectionRoutes:
-    """The routes, all of which need the organization's key only."""
+    """The routes. Those that read need the organization's key only."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, vault: Vault) -> None:
         self._services = services
+        self._vault = vault
 
     async def list(self, request: Request) -> Reply:
         """A page of the organization's connections."""
         scope = request.scope
         scope["unicart.route"] = "/connections"
         key = await self._services.key(scope)
-        query = read_page_query(scope)
+        query = read_page_query(scope, ConnectionsQuery)
         organization, database = key.organization_id, self._services.database
         after = self._after(query, organization, "connections")
-        found = await tenants.page_connections(database, organization, after, query.limit + 1)
+        found = await tenants.page_connections(database, organization, after, query.limit + 1, query.customer_id)
         page = found[: query.limit]
         data = await self._shown(page)
         behind = page[-1].id if len(found) > query.limit else None
@@ -74,11 +89,36 @@ class ConnectionRoutes:
         (data,) = await self._shown([connection])
         return Reply(encode({"data": data}))
 
+    async def change(self, change: Change) -> ConnectionUpdated:
+        """Give the connection of the access token another customer, or switch its webhooks off or on."""
+        fields = read_fields(change.fields, CHANGES, nullable=("customer_id",))
+        await tenants.change_connection(change.database, change.connection, fields)
+        self._services.authenticator.forget(change.connection)
+        return ConnectionUpdated(id=change.connection.id)
+
+    async def remove(self, request: Request) -> Reply:
+        """Remove the connection of the access token with all its records, and end its platform's webhooks."""
+        request.scope["unicart.route"] = "/connections"
+        connection = (await self._services.caller(request.scope, write=True)).connection
+        await self._unsubscribe(connection)
+        await tenants.remove_connection(self._services.database, connection, announced=True)
+        self._services.authenticator.forget(connection)
+        return Reply(encode(ConnectionDeleted(id=connection.id)))
+
+    async def _unsubscribe(self, connection: Connection) -> None:
+        """Have the platform send no more webhooks; if it refuses, the connection is removed all the same."""
+        database = self._services.database
+        try:
+            async with opened_connection(database, self._vault, connection) as platform:
+                await subscriptions.unsubscribe(database, self._vault, connection, platform)
+        except (ConnectorError, LookupError, SecretError) as error:
+            log.warning("The platform of %s may go on to send webhooks; end them there: %s", connection.id, error)
+
     async def quarantine(self, request: Request) -> Reply:
         """A page of the records of a connection that could not be mapped."""
         request.scope["unicart.route"] = "/connections/{connection_id}/quarantine"
         connection = await self._connection(request)
-        query = read_page_query(request.scope)
+        query = read_page_query(request.scope, PageQuery)
         function, _, raw_key = self._after(query, connection.id, "quarantine").partition(" ")
         found = await quarantine.list_quarantined(
             self._services.database, connection.key, after=(function, raw_key), limit=query.limit + 1
@@ -123,18 +163,24 @@ def _connection(connection: Connection, status: Status, now: int) -> ConnectionO
         integration_display_name=facts.display_name if facts else connection.integration_name,
         customer_id=connection.customer_id,
         created_at=format_date(connection.created),
-        last_used=None,
-        times_used=None,
+        last_used=_date(connection.last_used),
+        times_used=connection.times_used,
         latest_sync=_date(max(ends, default=None)),
         sync_schedules=[_schedule(each, status, now) for each in status.schedules],
         errors=[_error(each) for each in status.errors],
         available_actions=actions,
         available_endpoints=actions,
-        webhooks_disabled=False,
+        disabled_functions=list(connection.disabled),
+        webhooks_disabled=connection.webhooks_disabled,
         historical_sync_completed={function.value: _first_completed(status, function) for function in functions},
-        me=ConnectedAccount(account_name=connection.account_name),
+        me=account(connection),
         history_days=connection.history_days,
     )
+
+
+def account(connection: Connection) -> ConnectedAccount:
+    """The account of a connection, as it is served."""
+    return ConnectedAccount(account_id=connection.account_id, account_name=connection.account_name)
 
 
 def available_actions(connection: Connection) -> list[str]:
@@ -243,6 +289,16 @@ def _raw(raw: bytes) -> msgspec.Raw | str:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return raw.decode("utf-8", "replace")
     return msgspec.Raw(raw)
+
+
+def _read_customer(value: object) -> str:
+    if not isinstance(value, str) or len(value) > LONGEST_NAME or "\x00" in value:
+        raise ValueError(f"must be a string of at most {LONGEST_NAME} characters, or null")
+    return value
+
+
+CHANGES: Mapping[str, Reader] = {"customer_id": _read_customer, "webhooks_disabled": read_boolean}
+"""What ``PATCH /connections`` changes."""
 
 
 def _date(epoch: int | None) -> str | None:

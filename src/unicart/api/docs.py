@@ -17,7 +17,7 @@ ASSETS = {
     "swagger-ui-bundle.js": (b"content-type", b"text/javascript; charset=utf-8"),
     "favicon-32x32.png": (b"content-type", b"image/png"),
 }
-START = rb"""const isCredential = (parameter) => parameter.in === "header";
+START = rb"""const isCredential = (parameter) => parameter.in === "header" && parameter.name.startsWith("x-");
 
 // "Try it out" would send the example of every parameter, and nothing matches all of them.
 const describedByExample = ({ example, ...parameter }) => ({

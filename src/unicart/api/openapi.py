@@ -7,12 +7,14 @@ import msgspec
 from unicart import __version__
 from unicart.api import openapi_management, openapi_webhooks, openapi_writes
 from unicart.api.openapi_parts import (
+    NULL_WORD,
     REF,
     Json,
     errors,
     header_parameters,
     header_scheme,
     headers,
+    idempotency_parameter,
     json_response,
     limit,
     list_schema,
@@ -21,7 +23,7 @@ from unicart.api.openapi_parts import (
     ref,
     responses,
 )
-from unicart.api.records import MAX_TAG_LENGTH, MAX_TAGS
+from unicart.api.tags import MAX_TAG_LENGTH, MAX_TAGS
 from unicart.contract.errors import ErrorBody
 from unicart.contract.events import EVENT_TYPES
 from unicart.contract.filters import MAX_LIMIT, MAX_VALUES, FilterField, Kind, Operator
@@ -51,7 +53,7 @@ TAGS_BODY = "TagsBody"
 _TAG_TEXT: Json = {
     "type": "string",
     "maxLength": MAX_TAG_LENGTH,
-    "pattern": r"^(?!([nN][oO][nN][eE]|[nN][uU][lL][lL])$)[^\u0000]+$",
+    "pattern": rf"^(?!{NULL_WORD}$)[^\u0000]+$",
     "description": "Anything but an empty text, `none` or `null`.",
 }
 
@@ -62,6 +64,7 @@ def document() -> Json:
         *(resource.served for resource in RESOURCES),
         *openapi_management.STRUCTS,
         *openapi_webhooks.STRUCTS,
+        *openapi_writes.STRUCTS,
         ErrorBody,
     ]
     _, schemas = msgspec.json.schema_components(structs, ref_template=REF)
@@ -74,8 +77,7 @@ def document() -> Json:
         paths |= _paths(resource)
         name = resource.served.__name__
         schemas[f"{name}Page"] = page_schema(name)
-    paths |= openapi_writes.paths()
-    paths |= openapi_management.paths() | _events() | openapi_webhooks.paths() | _operations()
+    paths |= openapi_writes.paths() | openapi_management.paths() | _events() | openapi_webhooks.paths() | _operations()
     schemas |= openapi_management.schemas()
     schemas |= {"Event": _event_schema(), "EventPage": _event_page_schema()}
     return {
@@ -181,7 +183,7 @@ def _paths(resource: Resource) -> Json:
                 "tags": [resource.name],
                 "summary": f"Replace the tags of one {resource.singular}",
                 "description": "They are kept here only, and never sent to the platform.",
-                "parameters": [*header_parameters(), parameter],
+                "parameters": [*header_parameters(), idempotency_parameter(), parameter],
                 "requestBody": {
                     "required": True,
                     "content": {
@@ -200,7 +202,7 @@ def _paths(resource: Resource) -> Json:
                             "unused_fields": {"type": "array", "items": {"type": "string"}},
                         },
                     ),
-                    **errors("401", "403", "404", "422", "429", "501", "503"),
+                    **errors("400", "401", "403", "404", "409", "422", "429", "501", "503"),
                 },
             }
         },
@@ -261,9 +263,7 @@ def _tags_body() -> Json:
             "trackstar_tags": {"type": "array", "maxItems": MAX_TAGS, "items": {"anyOf": [_TAG_TEXT, tag_object]}}
         },
         "additionalProperties": {
-            "not": {
-                "anyOf": [{"type": "null"}, {"type": "string", "pattern": "^([nN][oO][nN][eE]|[nN][uU][lL][lL])?$"}]
-            }
+            "not": {"anyOf": [{"type": "null"}, {"type": "string", "pattern": f"^{NULL_WORD}?$"}]}
         },
     }
 
@@ -319,6 +319,7 @@ def _event_schema() -> Json:
             "id",
             "created_date",
             "connection_id",
+            "customer_id",
             "integration_name",
             "integration_type",
             "event_type",
@@ -328,6 +329,7 @@ def _event_schema() -> Json:
             "id": {**text, "description": "The event's own cursor, by which a repeated delivery is told."},
             "created_date": {**text, "format": "date-time"},
             "connection_id": {"type": ["string", "null"]},
+            "customer_id": {"type": ["string", "null"], "description": "The connection's customer then."},
             "integration_name": {"type": ["string", "null"]},
             "integration_type": {**text, "enum": ["cart", "general"]},
             "event_type": {**text, "enum": list(EVENT_TYPES)},

@@ -3,10 +3,12 @@
 from typing import Any
 
 from unicart.api.openapi_parts import (
+    NULL_WORD,
     Json,
     errors,
     header_parameters,
     headers,
+    idempotency_parameter,
     json_response,
     limit,
     page_schema,
@@ -14,6 +16,7 @@ from unicart.api.openapi_parts import (
     ref,
 )
 from unicart.contract.connections import (
+    ConnectionDeleted,
     ConnectionObject,
     ConnectionUpdated,
     QuarantinedRecord,
@@ -23,12 +26,14 @@ from unicart.contract.connections import (
 from unicart.contract.filters import MAX_LIMIT
 from unicart.contract.integrations import IntegrationInfo
 from unicart.contract.resources import Function
+from unicart.contract.writes import WriteFunction
 
 STRUCTS: tuple[type[Any], ...] = (
     ConnectionObject,
     QuarantinedRecord,
     SyncStarted,
     ConnectionUpdated,
+    ConnectionDeleted,
     SyncJob,
     IntegrationInfo,
 )
@@ -50,17 +55,19 @@ def schemas() -> Json:
 def paths() -> Json:
     """All routes."""
     return {
-        "/connections": {"get": _connections()},
+        "/connections": {"get": _connections(), "patch": _change(), "delete": _remove()},
         "/connections/{connection_id}": {"get": _connection()},
         "/connections/{connection_id}/quarantine": {"get": _quarantine()},
         "/connections/sync": {"post": _sync()},
         "/schedules/{function_name}/toggle": {"patch": _toggle()},
         "/schedules/toggle-all": {"patch": _toggle_all()},
+        "/schedules/disabled-functions": {"patch": _disable()},
         "/connections/on-demand-syncs": {"post": _create_job()},
         "/connections/on-demand-syncs/{sync_job_id}": {"get": _job()},
         "/connections/on-demand-syncs/{sync_job_id}/cancel": {"post": _cancel_job()},
         "/integrations/cart": {"get": _integrations("list_integrations")},
         "/integrations/cart/{integration_name}": {"get": _integration("get_integration")},
+        "/integrations/cart/{integration_name}/write-info": {"get": _write_info()},
         "/cart/integrations": {"get": _integrations("list_cart_integrations", deprecated=True)},
         "/cart/integrations/{integration_name}": {"get": _integration("get_cart_integration", deprecated=True)},
     }
@@ -71,7 +78,10 @@ def _connections() -> Json:
         "list_connections",
         "List connections",
         "The connections of the organization, by id, with the state of their syncs and their errors.",
-        _paging("connections"),
+        [
+            *_paging("connections"),
+            query("customer_id", "Only connections of this customer.", {"type": "string", "minLength": 1}, "acme"),
+        ],
         _answer("A page of connections.", f"{ConnectionObject.__name__}Page"),
     )
 
@@ -85,6 +95,41 @@ def _connection() -> Json:
         json_response("The connection.", {"data": ref(ConnectionObject.__name__)}),
         "404",
     )
+
+
+def _change() -> Json:
+    customer: Json = {
+        "anyOf": [
+            {"type": "null"},
+            {"type": "string", "maxLength": 255, "pattern": rf"^(?!{NULL_WORD}$)[^\u0000]+$"},
+        ],
+        "description": "Your own name for the merchant; null takes it away.",
+    }
+    silent = {"type": "boolean", "description": "Send no changes of records to webhook endpoints; the feed keeps them."}
+    operation = _by_token(
+        "update_connection",
+        "Change a connection",
+        "Changes the fields that are sent, and no others.",
+        [],
+        _answer("Done.", ConnectionUpdated.__name__),
+        body=_body({"customer_id": customer, "webhooks_disabled": silent}, required=False),
+        example={"customer_id": "acme", "webhooks_disabled": False},
+    )
+    operation["requestBody"]["required"] = True
+    return {**operation, "tags": ["connections"]}
+
+
+def _remove() -> Json:
+    operation = _by_token(
+        "delete_connection",
+        "Remove a connection",
+        "Removes the connection with all that is kept of it, and ends the subscription to its platform's webhooks. The "
+        "access token stops working.",
+        [],
+        _answer("It is gone.", ConnectionDeleted.__name__),
+        once=False,
+    )
+    return {**operation, "tags": ["connections"]}
 
 
 def _quarantine() -> Json:
@@ -139,6 +184,25 @@ def _toggle_all() -> Json:
         _answer("Done.", ConnectionUpdated.__name__),
         body=_body({"paused": {"type": "boolean"}}),
         example={"paused": True},
+    )
+
+
+def _disable() -> Json:
+    functions = [*Function, *WriteFunction]
+    names: Json = {
+        "type": ["array", "null"],
+        "items": {"type": "string", "enum": [function.value for function in functions]},
+        "description": "All functions that are to be disabled, of those that the platform has; none for null.",
+    }
+    return _by_token(
+        "set_disabled_functions",
+        "Disable functions of a connection",
+        "They are neither synced nor written, and no longer among `available_actions`. All others are enabled. A write that "
+        "reads back with a function cannot stay enabled without it.",
+        [],
+        _answer("Done.", ConnectionUpdated.__name__),
+        body=_body({"disabled_functions": names}),
+        example={"disabled_functions": ["create_shipment"]},
     )
 
 
@@ -207,6 +271,29 @@ def _integration(id: str, *, deprecated: bool = False) -> Json:
     return {**operation, "tags": ["integrations"], "deprecated": deprecated}
 
 
+def _write_info() -> Json:
+    operation = _by_key(
+        "get_write_info",
+        "Get what the writes of an integration take",
+        "An OpenAPI document of its own. With the access token of a connection, it holds what that account takes, such as its "
+        "warehouses.",
+        [
+            {**header_parameters()[1], "required": False},
+            {**_path("integration_name", "The name of the integration."), "example": "sandbox"},
+        ],
+        json_response(
+            "The document.",
+            {"openapi": {"const": "3.1.0"}, "info": _ANY, "paths": _ANY, "components": _ANY},
+        ),
+        "404",
+        "502",
+    )
+    return {**operation, "tags": ["integrations"]}
+
+
+_ANY: Json = {"type": "object"}
+
+
 def _list_of(struct: type[Any]) -> Json:
     return {"type": "array", "items": ref(struct.__name__)}
 
@@ -232,17 +319,21 @@ def _by_token(
     answer: Json,
     *statuses: str,
     writes: bool = True,
+    once: bool = True,
     body: Json | None = None,
     example: Json | None = None,
 ) -> Json:
-    """A route on the connection whose access token is sent."""
+    """A route on the connection whose access token is sent; its writes take effect ``once`` for an Idempotency-Key."""
     refused = ["403"] if writes else []
+    keyed = writes and once
+    refused += ["400", "409"] if keyed else []
+    repeated = [idempotency_parameter()] if keyed else []
     operation = {
         "operationId": id,
         "tags": ["syncs"],
         "summary": summary,
         "description": description,
-        "parameters": [*header_parameters(), *parameters],
+        "parameters": [*header_parameters(), *repeated, *parameters],
         "responses": {"200": answer, **errors(*sorted(["401", *refused, *statuses, "422", "429", "503"]))},
     }
     if body is not None:

@@ -14,6 +14,10 @@ CREDENTIAL_HEADERS = {
 REF = "#/components/schemas/{name}"
 
 
+NULL_WORD = "([nN][oO][nN][eE]|[nN][uU][lL][lL])"
+"""What a text must not be: a word that clients write for null."""
+
+
 def query(name: str, description: str, schema: Json, example: object) -> Json:
     """A query parameter."""
     parameter = {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
@@ -50,15 +54,16 @@ def page_schema(record: str) -> Json:
 
 
 _ERRORS = {
-    "400": "An idempotency key that belongs to another request.",
+    "400": "An Idempotency-Key that belongs to another request.",
     "401": "A missing or unknown API key or access token.",
     "403": "A read-only key, or a disabled function.",
     "404": "No record under this id.",
-    "409": "A request with the same idempotency key is in progress.",
+    "409": "A request with the same Idempotency-Key is in progress; repeat it after `retry-after` seconds.",
+    "4XX": "What the platform refuses, with the platform's own status.",
     "422": "Something that breaks the contract; `detail` names each field.",
     "429": "More requests than the access token may make in this second.",
     "501": "The connection's platform has no such function.",
-    "502": "The platform failed, or could not be reached.",
+    "502": "The platform failed, or said nothing that can be understood. Repeat it with the same Idempotency-Key.",
     "503": "The store cannot answer now; nothing was half-written.",
 }
 
@@ -105,6 +110,18 @@ def ref(name: str) -> Json:
 def header_scheme(name: str) -> Json:
     """How a credential is sent."""
     return {"type": "apiKey", "in": "header", "name": name, "description": CREDENTIAL_HEADERS[name]}
+
+
+def idempotency_parameter() -> Json:
+    """What makes a write that is repeated take effect once."""
+    return {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": False,
+        "description": "Any text of your own. For 24 hours, a request that is repeated with it gets the first answer.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+        "example": "7f6c2a54-0f3e-4c5e-9f55-0d2f5a8f5d5b",
+    }
 
 
 def header_parameters() -> list[Json]:

@@ -9,14 +9,14 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from unicart.api.body import Reader, read_fields, read_object
-from unicart.api.connections import available_actions
+from unicart.api.connections import account, available_actions
 from unicart.api.records import Services
 from unicart.api.reply import Endpoint, Reply
 from unicart.connectors.kit import Connector
 from unicart.connectors.sandbox.client import SandboxConnector
 from unicart.connectors.sandbox.writes import SimulatedOrder, SimulatedProduct
 from unicart.contract.common import encode, format_date
-from unicart.contract.connections import ConnectedAccount, NewSandbox
+from unicart.contract.connections import NewSandbox
 from unicart.contract.errors import NotFound, NotImplementedHere
 from unicart.contract.orders import OrderStatus
 from unicart.contract.resources import ORDERS, PRODUCTS, Resource
@@ -70,7 +70,7 @@ class SandboxRoutes:
             customer_id=connection.customer_id,
             available_actions=actions,
             available_endpoints=actions,
-            me=ConnectedAccount(account_name=connection.account_name),
+            me=account(connection),
         )
         return Reply(encode(made))
 
@@ -93,6 +93,7 @@ class SandboxRoutes:
             organization_id=key.organization_id,
             integration_name=SANDBOX,
             account_name=NAME,
+            account_id=key.organization_id,
             credentials=credentials,
             private_network=False,
             history_days=0,
@@ -159,9 +160,9 @@ def _boolean(value: object) -> bool:
 
 
 def _whole(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 31:
+    if isinstance(value, bool) or not isinstance(value, int | Decimal) or not 0 <= value < 1 << 31 or value % 1:
         raise ValueError("must be a whole number from 0 on")
-    return value
+    return int(value)
 
 
 def _price(value: object) -> Decimal:

@@ -3,14 +3,12 @@
 import time
 from collections.abc import Sequence
 
-from starlette.requests import Request
 from starlette.routing import Route
 
-from unicart.api.body import Fields, read_fields, read_object
+from unicart.api.body import Fields, read_boolean, read_fields
+from unicart.api.changes import Change, changing
 from unicart.api.records import Services
-from unicart.api.reply import Endpoint, Reply
 from unicart.connectors.registry import connector
-from unicart.contract.common import encode
 from unicart.contract.connections import ConnectionUpdated, SyncStarted
 from unicart.contract.errors import InvalidRequest, NotFound, NotImplementedHere
 from unicart.contract.resources import Function
@@ -22,11 +20,19 @@ from unicart.store.tenants import Connection
 def routes(services: Services) -> list[Route]:
     """``/connections/sync`` and ``/schedules``."""
     family = ScheduleRoutes(services)
+    toggle = "/schedules/{function_name}/toggle"
     return [
-        Route("/connections/sync", Endpoint(family.sync), methods=["POST"]),
-        Route("/schedules/toggle-all", Endpoint(family.toggle_all), methods=["PATCH"]),
-        Route("/schedules/disabled-functions", Endpoint(family.disable), methods=["PATCH"]),
-        Route("/schedules/{function}/toggle", Endpoint(family.toggle), methods=["PATCH"]),
+        Route(
+            "/connections/sync", changing(services, "/connections/sync", family.sync, bodiless=True), methods=["POST"]
+        ),
+        *(
+            Route(path, changing(services, path, handle), methods=["PATCH"])
+            for path, handle in (
+                ("/schedules/toggle-all", family.toggle_all),
+                ("/schedules/disabled-functions", family.disable),
+                (toggle, family.toggle),
+            )
+        ),
     ]
 
 
@@ -36,50 +42,41 @@ class ScheduleRoutes:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    async def sync(self, request: Request) -> Reply:
+    async def sync(self, change: Change) -> SyncStarted:
         """Make schedules due at once, paused or not."""
-        request.scope["unicart.route"] = "/connections/sync"
-        connection = (await self._services.caller(request.scope, write=True)).connection
+        connection = change.connection
         known = connector(connection.integration_name).facts.functions
-        fields = await read_object(request, optional=True)
-        chosen = read_fields(fields, {"functions_to_sync": lambda value: _read_functions(value, known)})
+        chosen = read_fields(change.fields, {"functions_to_sync": lambda value: _read_functions(value, known)})
         wanted = chosen.get("functions_to_sync") or known
-        due = await schedules.force(self._services.database, connection.key, wanted, int(time.time()))
+        due = await schedules.force(change.database, connection.key, wanted, int(time.time()))
         named = [] if set(due) == set(known) else [Function(function) for function in due]
-        return Reply(encode(SyncStarted(id=connection.id, syncing=bool(due), functions_to_sync=named)))
+        return SyncStarted(id=connection.id, syncing=bool(due), functions_to_sync=named)
 
-    async def toggle(self, request: Request) -> Reply:
+    async def toggle(self, change: Change) -> ConnectionUpdated:
         """Pause or resume the schedule of one function."""
-        request.scope["unicart.route"] = "/schedules/{function_name}/toggle"
-        connection = (await self._services.caller(request.scope, write=True)).connection
-        function = _function(connection, request.path_params["function"])
-        paused = await _read_paused(request)
-        if not await self._pause(connection, (function,), paused):
+        function = _function(change.connection, change.request.path_params["function_name"])
+        if not await _pause(change, (function,)):
             raise NotFound("There is no such schedule yet. The worker makes it when it starts", id=function.value)
-        return Reply(encode(ConnectionUpdated(id=connection.id)))
+        return ConnectionUpdated(id=change.connection.id)
 
-    async def toggle_all(self, request: Request) -> Reply:
+    async def toggle_all(self, change: Change) -> ConnectionUpdated:
         """Pause or resume every schedule of the connection."""
-        request.scope["unicart.route"] = "/schedules/toggle-all"
-        connection = (await self._services.caller(request.scope, write=True)).connection
-        paused = await _read_paused(request)
-        await self._pause(connection, tuple(Function), paused)
-        return Reply(encode(ConnectionUpdated(id=connection.id)))
+        await _pause(change, tuple(Function))
+        return ConnectionUpdated(id=change.connection.id)
 
-    async def disable(self, request: Request) -> Reply:
+    async def disable(self, change: Change) -> ConnectionUpdated:
         """Disable functions of the connection, and enable all others."""
-        request.scope["unicart.route"] = "/schedules/disabled-functions"
-        connection = (await self._services.caller(request.scope, write=True)).connection
-        facts = connector(connection.integration_name).facts
+        facts = connector(change.connection.integration_name).facts
         known = [name.value for name in (*facts.functions, *facts.write_functions)]
-        names = _read_disabled(await read_object(request), known)
-        await tenants.disable_functions(self._services.database, connection, names)
-        return Reply(encode(ConnectionUpdated(id=connection.id)))
+        names = _read_disabled(change.fields, known)
+        await tenants.disable_functions(change.database, change.connection, names)
+        self._services.authenticator.forget(change.connection)
+        return ConnectionUpdated(id=change.connection.id)
 
-    async def _pause(self, connection: Connection, functions: tuple[Function, ...], paused: bool) -> list[str]:
-        return await schedules.pause(
-            self._services.database, connection.key, functions, paused=paused, now=int(time.time())
-        )
+
+async def _pause(change: Change, functions: tuple[Function, ...]) -> list[str]:
+    paused: bool = read_fields(change.fields, {"paused": read_boolean}, required=["paused"])["paused"]
+    return await schedules.pause(change.database, change.connection.key, functions, paused=paused, now=int(time.time()))
 
 
 def _function(connection: Connection, name: str) -> Function:
@@ -122,14 +119,3 @@ def _read_disabled(fields: Fields, known: Sequence[str]) -> list[str]:
             problem = f"{write.value} depends on {needed.value}. Disable both, or none"
             raise InvalidRequest("json", {"disabled_functions": [problem]})
     return [name for name in known if name in names]
-
-
-async def _read_paused(request: Request) -> bool:
-    fields = read_fields(await read_object(request), {"paused": _read_boolean}, required=["paused"])
-    return bool(fields["paused"])
-
-
-def _read_boolean(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("must be true or false")
-    return value

@@ -6,28 +6,33 @@ from datetime import datetime
 from starlette.requests import Request
 from starlette.routing import Route
 
-from unicart.api.body import read_fields, read_object
+from unicart.api.body import read_fields
+from unicart.api.changes import Change, changing
 from unicart.api.parameters import no_parameters
 from unicart.api.records import Services
 from unicart.api.reply import Endpoint, Reply
 from unicart.connectors.registry import connector
 from unicart.contract.common import encode, whole_second
+from unicart.contract.connections import SyncJob
 from unicart.contract.errors import InvalidRequest, NotFound
 from unicart.contract.resources import Function
 from unicart.store import jobs
+from unicart.store.database import Database
 from unicart.store.jobs import Job
 from unicart.store.tenants import Connection
 
 PATH = "/connections/on-demand-syncs"
+ONE = f"{PATH}/{{sync_job_id}}"
+CANCEL = f"{ONE}/cancel"
 
 
 def routes(services: Services) -> list[Route]:
     """``/connections/on-demand-syncs``."""
     family = SyncJobRoutes(services)
     return [
-        Route(PATH, Endpoint(family.create), methods=["POST"]),
-        Route(f"{PATH}/{{id}}", Endpoint(family.get), methods=["GET"]),
-        Route(f"{PATH}/{{id}}/cancel", Endpoint(family.cancel), methods=["POST"]),
+        Route(PATH, changing(services, PATH, family.create), methods=["POST"]),
+        Route(ONE, Endpoint(family.get), methods=["GET"]),
+        Route(CANCEL, changing(services, CANCEL, family.cancel, bodiless=True), methods=["POST"]),
     ]
 
 
@@ -37,52 +42,47 @@ class SyncJobRoutes:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    async def create(self, request: Request) -> Reply:
+    async def create(self, change: Change) -> SyncJob:
         """Open a job."""
-        request.scope["unicart.route"] = PATH
-        connection = (await self._services.caller(request.scope, write=True)).connection
+        connection = change.connection
         readers = {
             "function_name": lambda value: _read_function(value, connection),
             "start_time": _read_time,
             "end_time": _read_time,
         }
-        fields = read_fields(await read_object(request), readers, required=list(readers))
+        fields = read_fields(change.fields, readers, required=list(readers))
         start, until = fields["start_time"], fields["end_time"]
         if start >= until:
             raise InvalidRequest("json", {"end_time": ["must be later than start_time"]})
-        database, now = self._services.database, int(time.time())
-        job = await jobs.create(database, connection.key, fields["function_name"].value, start, until, now)
-        return _reply(job, connection)
+        function, now = fields["function_name"].value, int(time.time())
+        job = await jobs.create(change.database, connection.key, function, start, until, now)
+        return jobs.shown(job, connection.id)
 
     async def get(self, request: Request) -> Reply:
         """One job."""
-        request.scope["unicart.route"] = f"{PATH}/{{sync_job_id}}"
+        request.scope["unicart.route"] = ONE
         connection = (await self._services.caller(request.scope, write=False)).connection
         no_parameters(request.scope)
-        return _reply(await self._job(request, connection), connection)
+        job = await _job(self._services.database, request, connection)
+        return Reply(encode(jobs.shown(job, connection.id)))
 
-    async def cancel(self, request: Request) -> Reply:
+    async def cancel(self, change: Change) -> SyncJob:
         """Cancel an open job; what it has stored stays."""
-        request.scope["unicart.route"] = f"{PATH}/{{sync_job_id}}/cancel"
-        connection = (await self._services.caller(request.scope, write=True)).connection
-        job = await self._job(request, connection)
-        cancelled = await jobs.cancel(self._services.database, connection.key, job.id)
+        job = await _job(change.database, change.request, change.connection)
+        cancelled = await jobs.cancel(change.database, change.connection.key, job.id)
         if cancelled is None:
             # Not a 409, which tells a client of this API to try the same again later.
-            job = await self._job(request, connection)
+            job = await _job(change.database, change.request, change.connection)
             raise InvalidRequest("path", {"sync_job_id": [f"is {job.status.value}. Only open jobs can be cancelled"]})
-        return _reply(cancelled, connection)
-
-    async def _job(self, request: Request, connection: Connection) -> Job:
-        id: str = request.path_params["id"]
-        found = None if "\x00" in id else await jobs.find(self._services.database, connection.key, id)
-        if found is None:
-            raise NotFound("On-demand sync not found", id=id)
-        return found
+        return jobs.shown(cancelled, change.connection.id)
 
 
-def _reply(job: Job, connection: Connection) -> Reply:
-    return Reply(encode(jobs.shown(job, connection.id)))
+async def _job(database: Database, request: Request, connection: Connection) -> Job:
+    id: str = request.path_params["sync_job_id"]
+    found = None if "\x00" in id else await jobs.find(database, connection.key, id)
+    if found is None:
+        raise NotFound("On-demand sync not found", id=id)
+    return found
 
 
 def _read_function(value: object, connection: Connection) -> Function:

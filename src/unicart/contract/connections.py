@@ -88,8 +88,9 @@ class ConnectionProblem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConnectedAccount(msgspec.Struct, frozen=True, kw_only=True):
-    """The account on the platform, as it calls itself."""
+    """The account on the platform, as it calls itself. ``account_id`` is null if an earlier version connected it."""
 
+    account_id: str | None
     account_name: str
 
 
@@ -97,8 +98,10 @@ class ConnectionObject(msgspec.Struct, frozen=True, kw_only=True):
     """A connected shop.
 
     ``historical_sync_completed`` tells for each function whether its first sync is complete. ``latest_sync`` is when a sync
-    last ended well. ``last_used`` and ``times_used`` are null: uses are not counted. ``history_days`` is how many days of
-    orders the first sync pulls; 0 and null mean all.
+    last ended well. ``times_used`` counts the requests with its access token, and ``last_used`` is when the last came; both
+    are some seconds behind. With ``webhooks_disabled`` no changes of its records are sent to webhook endpoints; the feed
+    keeps them. ``disabled_functions`` are neither synced nor written. ``history_days`` is how many days of orders the first
+    sync pulls; 0 and null mean all.
     """
 
     connection_id: str
@@ -108,12 +111,13 @@ class ConnectionObject(msgspec.Struct, frozen=True, kw_only=True):
     customer_id: str | None
     created_at: str
     last_used: str | None
-    times_used: int | None
+    times_used: int
     latest_sync: str | None
     sync_schedules: list[SyncSchedule]
     errors: list[ConnectionProblem]
     available_actions: list[str]
     available_endpoints: list[str]
+    disabled_functions: list[str]
     webhooks_disabled: bool
     historical_sync_completed: dict[str, bool]
     me: ConnectedAccount
@@ -150,6 +154,14 @@ class ConnectionUpdated(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     object: Literal["connection"] = "connection"
     updated: bool = True
+
+
+class ConnectionDeleted(msgspec.Struct, frozen=True, kw_only=True):
+    """The connection ``id`` is gone, with all that was kept of it."""
+
+    id: str
+    object: Literal["connection"] = "connection"
+    deleted: bool = True
 
 
 class JobStatus(StrEnum):

@@ -32,6 +32,14 @@ UNTOLD = frozenset({"trackstar_updated_date"})
 _documents = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 
 
+class Source(msgspec.Struct, frozen=True):
+    """The connection that an event is of."""
+
+    connection_id: str
+    customer_id: str | None
+    integration_name: str
+
+
 def created(resource: Resource) -> str:
     """The type of the event of a new record."""
     return f"cart-{resource.singular}.created"
@@ -47,9 +55,14 @@ def deleted(resource: Resource) -> str:
     return f"cart-{resource.singular}.deleted"
 
 
-EVENT_TYPES = (
+RECORD_EVENT_TYPES = (
     *(name(resource) for resource in RESOURCES for name in (created, updated, deleted)),
     SHIPMENT_CREATED,
+)
+"""What a connection whose webhooks are disabled sends no more."""
+
+EVENT_TYPES = (
+    *RECORD_EVENT_TYPES,
     CONNECTION_CREATED,
     CONNECTION_DELETED,
     HISTORICAL_SYNC_COMPLETED,
@@ -70,13 +83,11 @@ class Event(msgspec.Struct, frozen=True):
     body: bytes
 
 
-def of_change(
-    connection_id: str, integration_name: str, resource: Resource, old: bytes | None, new: bytes
-) -> list[Event]:
+def of_change(source: Source, resource: Resource, old: bytes | None, new: bytes) -> list[Event]:
     """The events of one changed record, whose documents are ``old`` (null for a new one) and ``new``."""
 
     def event(type: str, previous: dict[str, Any] | None) -> Event:
-        return Event(type, _envelope(connection_id, integration_name, type, new, previous))
+        return Event(type, _envelope(source, type, new, previous))
 
     after = _documents.decode(new)
     before = _documents.decode(old) if old is not None else None
@@ -91,21 +102,17 @@ def of_change(
     return events
 
 
-def of_deletion(connection_id: str, integration_name: str, resource: Resource, old: bytes) -> Event:
+def of_deletion(source: Source, resource: Resource, old: bytes) -> Event:
     """The event of a record that is gone, with its last document."""
     type = deleted(resource)
-    return Event(type, _envelope(connection_id, integration_name, type, old, None))
+    return Event(type, _envelope(source, type, old, None))
 
 
 def of_connection(
-    connection_id: str,
-    integration_name: str,
-    type: str,
-    data: dict[str, Any] | msgspec.Struct,
-    previous: dict[str, Any] | None = None,
+    source: Source, type: str, data: dict[str, Any] | msgspec.Struct, previous: dict[str, Any] | None = None
 ) -> Event:
     """An event of a connection itself."""
-    return Event(type, _envelope(connection_id, integration_name, type, encode(data), previous))
+    return Event(type, _envelope(source, type, encode(data), previous))
 
 
 def of_endpoint(type: str, data: dict[str, Any]) -> Event:
@@ -115,6 +122,7 @@ def of_endpoint(type: str, data: dict[str, Any]) -> Event:
         encode(
             {
                 "connection_id": None,
+                "customer_id": None,
                 "integration_name": None,
                 "integration_type": "general",
                 "event_type": type,
@@ -146,16 +154,7 @@ def _ids(shipments: list[dict[str, Any]]) -> set[str]:
     return {shipment["shipment_id"] for shipment in shipments}
 
 
-def _envelope(
-    connection_id: str, integration_name: str, type: str, data: bytes, previous: dict[str, Any] | None
-) -> bytes:
-    head = encode(
-        {
-            "connection_id": connection_id,
-            "integration_name": integration_name,
-            "integration_type": "cart",
-            "event_type": type,
-        }
-    )
+def _envelope(source: Source, type: str, data: bytes, previous: dict[str, Any] | None) -> bytes:
+    head = encode({**msgspec.structs.asdict(source), "integration_type": "cart", "event_type": type})
     tail = b"" if previous is None else b',"previous_attributes":' + encode(previous)
     return b'%s,"data":%s%s}' % (head[:-1], data, tail)

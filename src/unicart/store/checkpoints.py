@@ -256,7 +256,7 @@ def _told(connection: Connection, type: str, error: SyncError, previous: dict[st
         "updated_date": format_date(error.last_seen),
         "last_seen": format_date(error.last_seen),
     }
-    return of_connection(connection.id, connection.integration_name, type, data, previous)
+    return of_connection(connection.source, type, data, previous)
 
 
 async def list_errors(database: Database, connection_key: int) -> list[SyncError]:

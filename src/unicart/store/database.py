@@ -1,8 +1,8 @@
 """What the two databases have in common: reads, and write transactions that are all or nothing."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from sqlalchemy import literal_column, select
@@ -97,6 +97,32 @@ class Database(ABC):
     async def ping(self) -> None:
         """Read something, to see whether the store answers."""
         await self.execute(select(literal_column("1")).select_from(metadata.tables["organizations"]).limit(1))
+
+
+class Joined(Database):
+    """The store as it is seen from within a transaction: what is written here becomes part of that."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        super().__init__()
+        self._transaction = transaction
+        self.dialect = transaction.database.dialect
+        self.stream_batch = transaction.database.stream_batch
+
+    async def fetch(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
+        return await self._transaction.fetch(statement, values)
+
+    async def fetch_documents(self, statement: Statement, values: Mapping[str, Any]) -> list[bytes]:
+        return [row[0] for row in await self._transaction.fetch(statement, values)]
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[Transaction]:
+        yield self._transaction
+
+    async def close(self) -> None:
+        """Nothing to close: the transaction ends with its own block."""
+
+    def prepared(self, key: Hashable, build: Callable[[], ClauseElement]) -> Statement:
+        return self._transaction.database.prepared(key, build)
 
 
 async def open_database(url: str) -> Database:

@@ -172,7 +172,7 @@ async def give_back(database: Database, claimed: JobClaim, due: int) -> None:
 
 
 def _told(connection: Connection, type: str, job: Job) -> Event:
-    return of_connection(connection.id, connection.integration_name, type, shown(job, connection.id))
+    return of_connection(connection.source, type, shown(job, connection.id))
 
 
 async def _change(transaction: Transaction, claimed: JobClaim, **values: object) -> Job:

@@ -127,7 +127,7 @@ async def save(
 
 
 def _told(connection: Connection, resource: Resource, old: bytes | None, new: bytes) -> list[Event]:
-    return of_change(connection.id, connection.integration_name, resource, old, new)
+    return of_change(connection.source, resource, old, new)
 
 
 async def remove(
@@ -156,7 +156,7 @@ async def remove(
         await transaction.execute(delete(table).where(table.c.connection_key == connection_key, table.c.id == id))
         if old.tags != "[]":
             await transaction.execute(delete(record_tags).where(*_tag_keys(connection_key, resource, id, old.created)))
-    told = [of_deletion(connection.id, connection.integration_name, resource, old.doc) for old in stored.values()]
+    told = [of_deletion(connection.source, resource, old.doc) for old in stored.values()]
     await events.put(transaction, connection, told if announced else [], now)
     return len(stored)
 

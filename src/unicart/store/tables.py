@@ -63,7 +63,12 @@ connections = Table(
     Column("history_days", Integer),
     Column("subscription", LargeBinary),
     Column("disabled_functions", Text, nullable=False, server_default=""),
+    Column("account_id", Text),
+    Column("webhooks_disabled", Boolean, nullable=False, server_default=false()),
+    Column("last_used", BigInteger),
+    Column("times_used", BigInteger, nullable=False, server_default="0"),
     Index("ix_connections_organization", "organization_id", "id"),
+    Index("ix_connections_customer", "organization_id", "customer_id", "id"),
     sqlite_autoincrement=True,
 )
 

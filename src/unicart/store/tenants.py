@@ -7,10 +7,10 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import BigInteger, Update, bindparam, case, delete, insert, select
 
 from unicart.contract.common import format_date
-from unicart.contract.events import CONNECTION_CREATED, CONNECTION_DELETED, of_connection
+from unicart.contract.events import CONNECTION_CREATED, CONNECTION_DELETED, Source, of_connection
 from unicart.store import events
 from unicart.store.database import Database, Transaction
 from unicart.store.rows import read
@@ -41,6 +41,8 @@ class Connection(msgspec.Struct, frozen=True):
     """An account on a platform, connected. ``key`` is its internal number.
 
     A first sync pulls the orders of the last ``history_days``; all of them if that is 0, or null as in an earlier version.
+    ``account_id`` is the platform's, null if an earlier version connected it. ``last_used`` and ``times_used`` are behind
+    by what the processes that answer requests have not written yet.
     """
 
     key: int
@@ -53,11 +55,20 @@ class Connection(msgspec.Struct, frozen=True):
     created: int
     history_days: int | None = None
     disabled_functions: str = ""
+    account_id: str | None = None
+    webhooks_disabled: bool = False
+    last_used: int | None = None
+    times_used: int = 0
 
     @property
     def disabled(self) -> tuple[str, ...]:
         """The functions that are neither synced nor written with this connection."""
         return tuple(name for name in self.disabled_functions.split(",") if name)
+
+    @property
+    def source(self) -> Source:
+        """What its events say of it."""
+        return Source(self.id, self.customer_id, self.integration_name)
 
 
 async def create_organization(database: Database, name: str) -> Organization:
@@ -135,6 +146,7 @@ async def add_connection(
     private_network: bool,
     customer_id: str | None = None,
     history_days: int | None = None,
+    account_id: str | None = None,
     announced: bool = False,
 ) -> tuple[Connection, str]:
     """A new connection and its access token, told by an event if it is ``announced``."""
@@ -154,6 +166,7 @@ async def add_connection(
                 private_network=private_network,
                 created=now,
                 history_days=history_days,
+                account_id=account_id,
             )
             .returning(*COLUMNS)
         )
@@ -166,9 +179,7 @@ async def add_connection(
 
 
 async def _tell(transaction: Transaction, connection: Connection, type: str, data: dict[str, Any], now: int) -> None:
-    await events.put(
-        transaction, connection, [of_connection(connection.id, connection.integration_name, type, data)], now
-    )
+    await events.put(transaction, connection, [of_connection(connection.source, type, data)], now)
 
 
 _c = connections.c
@@ -183,6 +194,10 @@ COLUMNS = (
     _c.created,
     _c.history_days,
     _c.disabled_functions,
+    _c.account_id,
+    _c.webhooks_disabled,
+    _c.last_used,
+    _c.times_used,
 )
 
 
@@ -219,9 +234,13 @@ async def list_connections(database: Database, organization_id: str | None = Non
     return [read(Connection, row) for row in await database.execute(query)]
 
 
-async def page_connections(database: Database, organization_id: str, after: str, limit: int) -> list[Connection]:
-    """The next ``limit`` connections of an organization whose ids are behind ``after``, by id."""
+async def page_connections(
+    database: Database, organization_id: str, after: str, limit: int, customer_id: str | None = None
+) -> list[Connection]:
+    """The next ``limit`` connections of an organization, or of one customer of it, whose ids are behind ``after``, by id."""
     query = select(*COLUMNS).where(_c.organization_id == organization_id, _c.id > after)
+    if customer_id is not None:
+        query = query.where(_c.customer_id == customer_id)
     return [read(Connection, row) for row in await database.execute(query.order_by(_c.id).limit(limit))]
 
 
@@ -273,6 +292,29 @@ async def disable_functions(database: Database, connection: Connection, names: S
         await transaction.execute(
             connections.update().where(_c.connection_key == connection.key).values(disabled_functions=text)
         )
+
+
+async def change_connection(database: Database, connection: Connection, changed: Mapping[str, Any]) -> None:
+    """Replace the fields that are named in ``changed``: ``customer_id``, ``webhooks_disabled``."""
+    if changed:
+        async with database.write() as transaction:
+            await transaction.execute(connections.update().where(_c.connection_key == connection.key).values(**changed))
+
+
+async def add_uses(database: Database, uses: Mapping[int, tuple[int, int]]) -> None:
+    """Count uses: for each connection's key how many they were, and when the last was (epoch seconds)."""
+    statement = database.prepared("add_uses", _count_uses)
+    # In the order of the keys, so that processes that count the same connections do not wait for each other in a circle.
+    rows = [{"used": key, "count": count, "last": last} for key, (count, last) in sorted(uses.items())]
+    async with database.write() as transaction:
+        await transaction.run_many(statement, rows)
+
+
+def _count_uses() -> Update:
+    last = bindparam("last", type_=BigInteger)
+    later = case((_c.last_used > last, _c.last_used), else_=last)
+    values = {"times_used": _c.times_used + bindparam("count", type_=BigInteger), "last_used": later}
+    return connections.update().where(_c.connection_key == bindparam("used")).values(values)
 
 
 async def new_token(database: Database, connection: Connection) -> str:

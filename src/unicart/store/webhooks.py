@@ -9,18 +9,18 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, and_, bindparam, delete, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, exists, func, insert, or_, select, update
 
 from unicart.contract.common import encode, format_date
-from unicart.contract.events import ENDPOINT_DISABLED, Event, of_endpoint
+from unicart.contract.events import ENDPOINT_DISABLED, RECORD_EVENT_TYPES, Event, of_endpoint
 from unicart.store import events
 from unicart.store.database import Database, Row, Transaction
 from unicart.store.events import Stored
 from unicart.store.rows import columns, read
 from unicart.store.secrets import Vault, new_webhook_secret
 from unicart.store.statements import insert_into
+from unicart.store.tables import connections, webhook_attempts, webhook_endpoints, webhook_retries
 from unicart.store.tables import events as event_table
-from unicart.store.tables import webhook_attempts, webhook_endpoints, webhook_retries
 
 MOST_ENDPOINTS = 100
 OLD_SECRET_SECONDS = 24 * 3600
@@ -255,9 +255,40 @@ def _busy() -> Select[Any]:
 async def work(database: Database, endpoint: Endpoint, now: int, limit: int) -> Work:
     """What to send next: retries that are due, the longest due first, in up to half of ``limit``, then new events."""
     retried = await database.fetch(_due(database), {"endpoint": endpoint.id, "now": now, "count": max(limit // 2, 1)})
-    messages = [Message(Stored(*tuple(row)[1:]), row[0], queued=True) for row in retried]
+    messages = await _loud_messages(
+        database, endpoint, [Message(Stored(*tuple(row)[1:]), row[0], True) for row in retried]
+    )
     fresh, position = await _fresh(database, endpoint, limit - len(messages))
     return Work(messages + [Message(event, 0, queued=False) for event in fresh], position)
+
+
+async def _loud_messages(database: Database, endpoint: Endpoint, messages: list[Message]) -> list[Message]:
+    """Those of ``messages`` that are still to be sent; the others are given up until they are replayed."""
+    loud = {event.id for event in await _loud(database, [message.event for message in messages])}
+    silent = [message.event.id for message in messages if message.event.id not in loud]
+    if silent:
+        async with database.write() as transaction:
+            await transaction.execute(
+                update(webhook_retries).where(_r.endpoint_id == endpoint.id, _r.event_id.in_(silent)).values(due=None)
+            )
+    return [message for message in messages if message.event.id in loud]
+
+
+async def _loud(database: Database, found: Sequence[Stored]) -> list[Stored]:
+    """``found`` without the changes of records of connections whose webhooks are disabled."""
+    ids = {event.connection_id for event in found if event.type in RECORD_EVENT_TYPES}
+    if not ids:
+        return list(found)
+    statement = database.prepared(("silent", len(ids)), lambda: _silent(len(ids)))
+    rows = await database.fetch(statement, {f"id_{number}": id for number, id in enumerate(ids)})
+    silent = {row[0] for row in rows}
+    return [event for event in found if event.connection_id not in silent or event.type not in RECORD_EVENT_TYPES]
+
+
+def _silent(count: int) -> Select[Any]:
+    c = connections.c
+    ids: list[ColumnElement[str]] = [bindparam(f"id_{number}") for number in range(count)]
+    return select(c.id).where(c.id.in_(ids), c.webhooks_disabled)
 
 
 async def _fresh(database: Database, endpoint: Endpoint, limit: int) -> tuple[list[Stored], int]:
@@ -277,7 +308,8 @@ async def _fresh(database: Database, endpoint: Endpoint, limit: int) -> tuple[li
         connection_id=chosen[0] if chosen is not None and len(chosen) == 1 else None,
     )
     found = [event for event in page.events if endpoint.wants(event.type, event.connection_id)]
-    return found, page.next if len(page.events) == limit else max(horizon, page.next)
+    position = page.next if len(page.events) == limit else max(horizon, page.next)
+    return await _loud(database, found), position
 
 
 def _due(database: Database) -> Any:

@@ -150,7 +150,7 @@ async def _completed(database: Database, connection: Connection, function: Funct
     dates = await records.date_range(database, connection.key, resource)
     oldest, newest = map(format_date, dates) if dates else (None, None)
     data = {"oldest_data_date": oldest, "newest_data_date": newest, "resource": resource.name}
-    return of_connection(connection.id, connection.integration_name, type, data)
+    return of_connection(connection.source, type, data)
 
 
 _TYPES = {
