@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import logging
 import os
 import signal
 import sys
@@ -17,7 +16,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from unicart import __version__, demo
+from unicart import __version__, demo, logs, tracing
 from unicart.cli_progress import SyncProgress
 from unicart.connectors.kit import ConnectorError
 from unicart.connectors.kit.scaffold import ScaffoldRefused, scaffold
@@ -27,7 +26,7 @@ from unicart.contract.resources import Function
 from unicart.events.deliverer import Deliverer
 from unicart.server import PortTaken, base_url, listen, serve
 from unicart.settings import MAX_HISTORY_DAYS, Settings, SettingsError, read_settings
-from unicart.store import checkpoints, inbox, leases, quarantine, reconciliations, schedules, tenants
+from unicart.store import checkpoints, inbox, leases, quarantine, reconciliations, rotation, schedules, tenants
 from unicart.store.database import Database, StoreUnavailable, open_database
 from unicart.store.migrate import MigrationFailed, migrate
 from unicart.store.quarantine import Quarantined
@@ -56,6 +55,8 @@ org_app = typer.Typer(help="Organizations: whoever runs software against this Un
 key_app = typer.Typer(help="API keys of an organization.", no_args_is_help=True)
 connection_app = typer.Typer(help="Connected shops.", no_args_is_help=True)
 connector_app = typer.Typer(help="Connectors of your own.", no_args_is_help=True)
+secret_key_app = typer.Typer(help="The key that encrypts credentials. Alone, prints a fresh one.")
+app.add_typer(secret_key_app, name="secret-key")
 app.add_typer(org_app, name="org")
 app.add_typer(key_app, name="key")
 app.add_typer(connection_app, name="connection")
@@ -85,10 +86,28 @@ def version() -> None:
     print(__version__)
 
 
-@app.command("secret-key")
-def secret_key() -> None:
+@secret_key_app.callback(invoke_without_command=True)
+def secret_key(context: typer.Context) -> None:
     """Print a fresh value for UNICART_SECRET_KEY."""
-    print(new_key())
+    if context.invoked_subcommand is None:
+        print(new_key())
+
+
+@secret_key_app.command("rotate")
+def secret_key_rotate(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Write every secret in the store again with the first key of UNICART_SECRET_KEY. Others may work meanwhile.
+
+    Ends with status 1 if a secret was written with a key that is not among those set.
+    """
+    found = _with_store(data_dir, rotation.rotate)
+    _show({"secrets": found.secrets, "written_again": found.old, "lost": len(found.lost)}, as_json)
+    if found.lost:
+        shown = ", ".join(found.lost[:10])
+        raise Failure(f"No key that is set opens {shown}. Add the key that wrote them behind the others, and repeat.")
+    if not as_json:
+        err.print(
+            "Every secret is written with the first key. The others may be removed once no process begins with them."
+        )
 
 
 @app.command("demo")
@@ -133,6 +152,14 @@ def serve_command(
         err.print(f"Unicart answers at {base_url(listener)}")
 
     serve(settings, vault, listener, ready, worker=not no_worker)
+
+
+@app.command("api")
+def api_command(
+    port: Port = 8000, host: Host = "127.0.0.1", data_dir: DataDir = None, no_rate_limit: NoRateLimit = False
+) -> None:
+    """Only answer, as many processes as you like; unicart worker keeps the connections in sync, elsewhere."""
+    serve_command(port, host, data_dir, no_rate_limit, no_worker=True)
 
 
 @app.command("worker")
@@ -613,6 +640,7 @@ def main() -> None:
         SettingsError,
         StoreUnavailable,
         ConnectorError,
+        tracing.NotInstalled,
     ) as error:
         if isinstance(error, KeyError | IndexError):
             raise
@@ -627,11 +655,7 @@ def _prepare(data_dir: str | None, no_rate_limit: bool = False) -> tuple[Setting
     """Settings, a directory, a vault and a migrated store."""
     rates: dict[str, object] = {"read_rate": 0, "write_rate": 0} if no_rate_limit else {}
     settings = read_settings({"data_dir": data_dir, **rates})
-    logging.basicConfig(
-        stream=sys.stderr, level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
-    )
-    for noisy in ("httpx2", "httpcore2", "stamina", "alembic", "uvicorn.error"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+    _observe(settings)
     try:
         settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         vault = open_vault(settings.secret_key or None, settings.directory)
@@ -639,6 +663,12 @@ def _prepare(data_dir: str | None, no_rate_limit: bool = False) -> tuple[Setting
         raise Failure(f"The data directory {settings.data_dir!r} cannot be used: {error.strerror}.") from error
     migrate(settings.store_url)
     return settings, vault
+
+
+def _observe(settings: Settings) -> None:
+    logs.set_up(settings.log_level, settings.log_format)
+    if settings.traces:
+        tracing.set_up("unicart", __version__)
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

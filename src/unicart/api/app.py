@@ -35,7 +35,7 @@ def create_app(database: Database, vault: Vault, settings: Settings) -> ASGIApp:
         database=database,
         authenticator=Authenticator(database),
         rate_limiter=RateLimiter(settings.read_rate, settings.write_rate),
-        page_tokens=PageTokens(vault.signing_key),
+        page_tokens=PageTokens(vault.verifying_keys),
     )
     writer = Writer(database, vault)
     routes: list[BaseRoute] = [
@@ -58,7 +58,7 @@ def create_app(database: Database, vault: Vault, settings: Settings) -> ASGIApp:
         scope["app"] = application
         await router(scope, receive, send)
 
-    return Gateway(application)
+    return Gateway(application, log_requests=settings.log_requests)
 
 
 async def _no_page(scope: Scope, receive: Receive, send: Send) -> None:

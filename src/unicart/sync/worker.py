@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 
-from unicart import __version__
+from unicart import __version__, logs
 from unicart.connectors.kit import ConnectorError, RateLimitedByPlatform
 from unicart.connectors.registry import connector
 from unicart.contract.resources import Function
@@ -131,6 +131,7 @@ class Worker:
 
     async def _sync(self, claim: Claim) -> None:
         connection, function = claim.connection, Function(claim.schedule.function)
+        logs.about(connection_id=connection.id, function=function.value)
         started = self._clock()
         progress: Progress | None = None
         try:
@@ -165,6 +166,7 @@ class Worker:
 
     async def _run_job(self, claim: JobClaim) -> None:
         connection, job = claim.connection, claim.job
+        logs.about(connection_id=connection.id, function=job.function, sync_job_id=job.id)
         try:
             async with self._opened(self._database, self._vault, connection) as platform:
                 await run_job(self._database, claim, platform, self._clock)
@@ -203,6 +205,7 @@ class Worker:
 
     async def _retry_quarantined(self, connection: Connection) -> None:
         now = int(self._clock())
+        logs.about(connection_id=connection.id)
         try:
             async with self._opened(self._database, self._vault, connection) as platform:
                 done = await retry(self._database, connection, platform, now, refused_by_other_than=__version__)
