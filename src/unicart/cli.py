@@ -11,12 +11,13 @@ from collections.abc import Coroutine, Iterable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from unicart import __version__, demo, logs, tracing
+from unicart import __version__, backups, demo, doctor, logs, tracing
 from unicart.cli_progress import SyncProgress
 from unicart.connectors.kit import ConnectorError
 from unicart.connectors.kit.scaffold import ScaffoldRefused, scaffold
@@ -27,6 +28,7 @@ from unicart.events.deliverer import Deliverer
 from unicart.server import PortTaken, base_url, listen, serve
 from unicart.settings import MAX_HISTORY_DAYS, Settings, SettingsError, read_settings
 from unicart.store import checkpoints, inbox, leases, quarantine, reconciliations, rotation, schedules, tenants
+from unicart.store.backup import BackupFailed
 from unicart.store.database import Database, StoreUnavailable, open_database
 from unicart.store.migrate import MigrationFailed, migrate
 from unicart.store.quarantine import Quarantined
@@ -205,6 +207,53 @@ async def _cancel_without(parent: int, running: "asyncio.Future[Any]") -> None:
     while os.getppid() == parent:  # noqa: ASYNC110 - nothing tells of a parent's end
         await asyncio.sleep(1)
     running.cancel()
+
+
+@app.command("doctor")
+def doctor_command(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Check the settings, store, key, clock, disk, platforms and receivers. Ends with status 1 if something has failed."""
+
+    async def examine() -> list[doctor.Check]:
+        return [check async for check in doctor.examine(_settings(data_dir))]
+
+    checks = _run(examine())
+    if as_json:
+        print(msgspec.json.encode(checks).decode())
+    else:
+        _show_table(
+            {"Check": each.name, "State": each.state.value, "Found": each.found, "What to do": each.remedy}
+            for each in checks
+        )
+    if any(each.state is doctor.State.FAILED for each in checks):
+        raise typer.Exit(1)
+
+
+@app.command("backup")
+def backup_command(
+    file: Annotated[Path, typer.Argument(help="The file to write.")],
+    with_key: Annotated[bool, typer.Option("--with-key", help="Copy the key file too, to FILE.key.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the SQLite store to a file, whole and checked, while Unicart goes on."""
+    saved = backups.save(_settings(data_dir), file, with_key=with_key, replace=force)
+    _show(msgspec.structs.asdict(saved), as_json)
+    if not as_json:
+        where = saved.key or "UNICART_SECRET_KEY"
+        err.print(f"Its secrets can only be read with the key in {where}. Keep that safe too, and elsewhere.")
+
+
+@app.command("restore")
+def restore_command(
+    file: Annotated[Path, typer.Argument(help="A file that unicart backup wrote.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace the store that is there; it is renamed.")] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a backup the SQLite store again. Unicart must not run meanwhile."""
+    restored = backups.restore(_settings(data_dir), file, replace=force)
+    _show(msgspec.structs.asdict(restored), as_json)
 
 
 @org_app.command("create")
@@ -630,6 +679,7 @@ def main() -> None:
         app()
     except (
         Failure,
+        BackupFailed,
         Duplicate,
         LookupError,
         connect.InvalidCredentials,
@@ -663,6 +713,13 @@ def _prepare(data_dir: str | None, no_rate_limit: bool = False) -> tuple[Setting
         raise Failure(f"The data directory {settings.data_dir!r} cannot be used: {error.strerror}.") from error
     migrate(settings.store_url)
     return settings, vault
+
+
+def _settings(data_dir: str | None) -> Settings:
+    """The settings alone: the store is neither made nor migrated."""
+    settings = read_settings({"data_dir": data_dir})
+    _observe(settings)
+    return settings
 
 
 def _observe(settings: Settings) -> None:

@@ -49,8 +49,8 @@ def _kept() -> Iterator[_Kept]:
             yield _Kept(table, list(table.primary_key.columns), marked)
 
 
-async def survey(database: Database, vault: Vault) -> Found:
-    """Look at every secret, and change nothing."""
+async def survey(database: Database, vault: Vault | None) -> Found:
+    """Look at every secret, and change nothing. Without a vault, none can be opened."""
     found = Found()
     for kept in _kept():
         after: Row | None = None
@@ -77,20 +77,27 @@ async def rotate(database: Database, vault: Vault) -> Found:
     return found
 
 
-def _renewed(kept: _Kept, row: Row, vault: Vault, found: Found) -> dict[str, bytes]:
+def _renewed(kept: _Kept, row: Row, vault: Vault | None, found: Found) -> dict[str, bytes]:
     """What is to be written in ``row``; it is counted in ``found``."""
     renewed: dict[str, bytes] = {}
     for name, secret in kept.secrets_of(row):
         found.secrets += 1
-        if vault.is_current(secret):
+        if vault is not None and vault.is_current(secret):
             continue
-        try:
-            renewed[name] = vault.rewrite(secret)
-        except SecretError:
+        rewritten = _rewritten(vault, secret)
+        if rewritten is None:
             found.lost.append(f"{kept.table.name}.{name} {' '.join(map(str, kept.key_of(row)))}")
         else:
             found.old += 1
+            renewed[name] = rewritten
     return renewed
+
+
+def _rewritten(vault: Vault | None, secret: bytes) -> bytes | None:
+    try:
+        return vault.rewrite(secret) if vault is not None else None
+    except SecretError:
+        return None
 
 
 async def _write(transaction: Transaction, kept: _Kept, row: Row, renewed: dict[str, bytes]) -> None:
