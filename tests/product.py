@@ -76,11 +76,15 @@ class Unicart:
         key, token = self.headers["x-trackstar-api-key"], self.headers["x-trackstar-access-token"]
         return Client(self.base_url, key, token, retries=Retries(attempts=12))
 
-    def get(self, path: str) -> dict[str, dict[str, Any]]:
-        """All records of a list, by id, with decimal numbers."""
+    def ask(self, path: str) -> Any:
+        """What the API answers, with decimal numbers."""
         request = urllib.request.Request(f"{self.base_url}{path}", headers=self.headers)
         with urllib.request.urlopen(request, timeout=60) as reply:
-            answer = json.load(reply, parse_float=Decimal)
+            return json.load(reply, parse_float=Decimal)
+
+    def get(self, path: str) -> dict[str, dict[str, Any]]:
+        """All records of a list, by id, with decimal numbers."""
+        answer = self.ask(path)
         assert answer["next_token"] is None
         return {record["id"]: record for record in answer["data"]}
 

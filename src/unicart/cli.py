@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import logging
 import os
 import signal
 import sys
@@ -12,12 +11,13 @@ from collections.abc import Coroutine, Iterable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from unicart import __version__, demo
+from unicart import __version__, backups, demo, doctor, logs, tracing
 from unicart.cli_progress import SyncProgress
 from unicart.connectors.kit import ConnectorError
 from unicart.connectors.kit.scaffold import ScaffoldRefused, scaffold
@@ -27,7 +27,8 @@ from unicart.contract.resources import Function
 from unicart.events.deliverer import Deliverer
 from unicart.server import PortTaken, base_url, listen, serve
 from unicart.settings import MAX_HISTORY_DAYS, Settings, SettingsError, read_settings
-from unicart.store import checkpoints, inbox, leases, quarantine, reconciliations, schedules, tenants
+from unicart.store import checkpoints, inbox, leases, quarantine, reconciliations, rotation, schedules, tenants
+from unicart.store.backup import BackupFailed
 from unicart.store.database import Database, StoreUnavailable, open_database
 from unicart.store.migrate import MigrationFailed, migrate
 from unicart.store.quarantine import Quarantined
@@ -56,6 +57,8 @@ org_app = typer.Typer(help="Organizations: whoever runs software against this Un
 key_app = typer.Typer(help="API keys of an organization.", no_args_is_help=True)
 connection_app = typer.Typer(help="Connected shops.", no_args_is_help=True)
 connector_app = typer.Typer(help="Connectors of your own.", no_args_is_help=True)
+secret_key_app = typer.Typer(help="The key that encrypts credentials. Alone, prints a fresh one.")
+app.add_typer(secret_key_app, name="secret-key")
 app.add_typer(org_app, name="org")
 app.add_typer(key_app, name="key")
 app.add_typer(connection_app, name="connection")
@@ -85,10 +88,28 @@ def version() -> None:
     print(__version__)
 
 
-@app.command("secret-key")
-def secret_key() -> None:
+@secret_key_app.callback(invoke_without_command=True)
+def secret_key(context: typer.Context) -> None:
     """Print a fresh value for UNICART_SECRET_KEY."""
-    print(new_key())
+    if context.invoked_subcommand is None:
+        print(new_key())
+
+
+@secret_key_app.command("rotate")
+def secret_key_rotate(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Write every secret in the store again with the first key of UNICART_SECRET_KEY. Others may work meanwhile.
+
+    Ends with status 1 if a secret was written with a key that is not among those set.
+    """
+    found = _with_store(data_dir, rotation.rotate)
+    _show({"secrets": found.secrets, "written_again": found.old, "lost": len(found.lost)}, as_json)
+    if found.lost:
+        shown = ", ".join(found.lost[:10])
+        raise Failure(f"No key that is set opens {shown}. Add the key that wrote them behind the others, and repeat.")
+    if not as_json:
+        err.print(
+            "Every secret is written with the first key. The others may be removed once no process begins with them."
+        )
 
 
 @app.command("demo")
@@ -135,6 +156,14 @@ def serve_command(
     serve(settings, vault, listener, ready, worker=not no_worker)
 
 
+@app.command("api")
+def api_command(
+    port: Port = 8000, host: Host = "127.0.0.1", data_dir: DataDir = None, no_rate_limit: NoRateLimit = False
+) -> None:
+    """Only answer, as many processes as you like; unicart worker keeps the connections in sync, elsewhere."""
+    serve_command(port, host, data_dir, no_rate_limit, no_worker=True)
+
+
 @app.command("worker")
 def worker_command(
     data_dir: DataDir = None,
@@ -178,6 +207,53 @@ async def _cancel_without(parent: int, running: "asyncio.Future[Any]") -> None:
     while os.getppid() == parent:  # noqa: ASYNC110 - nothing tells of a parent's end
         await asyncio.sleep(1)
     running.cancel()
+
+
+@app.command("doctor")
+def doctor_command(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Check the settings, store, key, clock, disk, platforms and receivers. Ends with status 1 if something has failed."""
+
+    async def examine() -> list[doctor.Check]:
+        return [check async for check in doctor.examine(_settings(data_dir))]
+
+    checks = _run(examine())
+    if as_json:
+        print(msgspec.json.encode(checks).decode())
+    else:
+        _show_table(
+            {"Check": each.name, "State": each.state.value, "Found": each.found, "What to do": each.remedy}
+            for each in checks
+        )
+    if any(each.state is doctor.State.FAILED for each in checks):
+        raise typer.Exit(1)
+
+
+@app.command("backup")
+def backup_command(
+    file: Annotated[Path, typer.Argument(help="The file to write.")],
+    with_key: Annotated[bool, typer.Option("--with-key", help="Copy the key file too, to FILE.key.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the SQLite store to a file, whole and checked, while Unicart goes on."""
+    saved = backups.save(_settings(data_dir), file, with_key=with_key, replace=force)
+    _show(msgspec.structs.asdict(saved), as_json)
+    if not as_json:
+        where = saved.key or "UNICART_SECRET_KEY"
+        err.print(f"Its secrets can only be read with the key in {where}. Keep that safe too, and elsewhere.")
+
+
+@app.command("restore")
+def restore_command(
+    file: Annotated[Path, typer.Argument(help="A file that unicart backup wrote.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace the store that is there; it is renamed.")] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a backup the SQLite store again. Unicart must not run meanwhile."""
+    restored = backups.restore(_settings(data_dir), file, replace=force)
+    _show(msgspec.structs.asdict(restored), as_json)
 
 
 @org_app.command("create")
@@ -605,6 +681,7 @@ def main() -> None:
         app()
     except (
         Failure,
+        BackupFailed,
         Duplicate,
         LookupError,
         connect.InvalidCredentials,
@@ -615,6 +692,7 @@ def main() -> None:
         SettingsError,
         StoreUnavailable,
         ConnectorError,
+        tracing.NotInstalled,
     ) as error:
         if isinstance(error, KeyError | IndexError):
             raise
@@ -629,11 +707,7 @@ def _prepare(data_dir: str | None, no_rate_limit: bool = False) -> tuple[Setting
     """Settings, a directory, a vault and a migrated store."""
     rates: dict[str, object] = {"read_rate": 0, "write_rate": 0} if no_rate_limit else {}
     settings = read_settings({"data_dir": data_dir, **rates})
-    logging.basicConfig(
-        stream=sys.stderr, level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
-    )
-    for noisy in ("httpx2", "httpcore2", "stamina", "alembic", "uvicorn.error"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+    _observe(settings)
     try:
         settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         vault = open_vault(settings.secret_key or None, settings.directory)
@@ -641,6 +715,19 @@ def _prepare(data_dir: str | None, no_rate_limit: bool = False) -> tuple[Setting
         raise Failure(f"The data directory {settings.data_dir!r} cannot be used: {error.strerror}.") from error
     migrate(settings.store_url)
     return settings, vault
+
+
+def _settings(data_dir: str | None) -> Settings:
+    """The settings alone: the store is neither made nor migrated."""
+    settings = read_settings({"data_dir": data_dir})
+    _observe(settings)
+    return settings
+
+
+def _observe(settings: Settings) -> None:
+    logs.set_up(settings.log_level, settings.log_format)
+    if settings.traces:
+        tracing.set_up("unicart", __version__)
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

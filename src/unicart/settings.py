@@ -1,6 +1,8 @@
-"""Settings, read from environment variables ``UNICART_*``."""
+"""Settings, read from environment variables ``UNICART_*`` and from a TOML file."""
 
+import difflib
 import os
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -9,16 +11,19 @@ import msgspec
 
 
 class SettingsError(Exception):
-    """An environment variable has a value that cannot be used; the message names it."""
+    """A setting has a value that cannot be used; the message names it, and the file that it is in."""
 
 
 MAX_HISTORY_DAYS = 36_500
 DATABASE_URLS = ("sqlite:///", "postgresql://", "postgres://")
+CONFIG_FILE = "unicart.toml"
+CONFIG = "UNICART_CONFIG"
+LOG_FORMATS = ("text", "json")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """All settings; each is the environment variable ``UNICART_`` + its name in capitals.
+    """All settings; each is a key of the settings file, and the environment variable ``UNICART_`` + its name in capitals.
 
     ``database_url`` is ``sqlite:///path`` or ``postgresql://…``; without it, ``unicart.db`` in ``data_dir``. ``secret_key``
     encrypts credentials and signs page tokens; without it, a key file in ``data_dir`` does. ``read_rate`` and
@@ -26,6 +31,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     of a new connection pulls the orders of the last ``history_days``; 0 means all. Webhooks are sent to private addresses
     only with ``webhook_private_network``. ``public_url`` is where platforms reach this Unicart with their webhooks; without
     it, they are polled only. Everything is compared with the platforms once in ``reconcile_hours``; 0 is never.
+    ``log_requests`` writes a line for each answered request. ``traces`` sends OpenTelemetry traces.
     """
 
     data_dir: str = "data"
@@ -39,6 +45,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_url: str = ""
     reconcile_hours: int = 24
     log_level: str = "info"
+    log_format: str = "text"
+    log_requests: bool = False
+    traces: bool = False
 
     def __post_init__(self) -> None:
         if self.database_url and not self.database_url.startswith(DATABASE_URLS):
@@ -56,6 +65,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("UNICART_PUBLIC_URL: must be an http or https URL")
         if self.log_level.lower() not in LOG_LEVELS:
             raise ValueError(f"UNICART_LOG_LEVEL: use one of {', '.join(LOG_LEVELS)}")
+        if self.log_format not in LOG_FORMATS:
+            raise ValueError(f"UNICART_LOG_FORMAT: use one of {', '.join(LOG_FORMATS)}")
 
     @property
     def directory(self) -> Path:
@@ -71,19 +82,58 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 def read_settings(
     overrides: Mapping[str, object] = MappingProxyType({}), environment: Mapping[str, str] = os.environ
 ) -> Settings:
-    """The settings of ``environment``, with ``overrides`` (from a command line) on top.
+    """The settings of the settings file, with those of ``environment`` and then ``overrides`` (a command line's) on top.
 
     Raises:
         SettingsError: a value cannot be used.
     """
-    values: dict[str, object] = {}
-    for name in Settings.__struct_fields__:
-        text = environment.get(f"UNICART_{name.upper()}")
-        if text is not None:
-            values[name] = text
-    values |= {name: value for name, value in overrides.items() if value is not None}
+    path = settings_file(environment)
+    written = _read_file(path) if path is not None else {}
+    given = {name: environment[variable(name)] for name in Settings.__struct_fields__ if variable(name) in environment}
+    values = {**written, **given, **{name: value for name, value in overrides.items() if value is not None}}
     try:
         return msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
-        reason, _, field = str(error).partition(" - at `$.")
-        raise SettingsError(f"UNICART_{field.rstrip('`').upper()}: {reason}" if field else reason) from None
+        name, reason = _blamed(str(error))
+        if name in written and values[name] is written[name]:
+            raise SettingsError(f"{path}: {name}: {reason}") from None
+        raise SettingsError(f"{variable(name)}: {reason}" if name else reason) from None
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return f"UNICART_{name.upper()}"
+
+
+def settings_file(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """The settings file: that of ``UNICART_CONFIG``, else ``unicart.toml`` in the working directory, if there is one."""
+    if environment.get(CONFIG):
+        return Path(environment[CONFIG])
+    path = Path(CONFIG_FILE)
+    return path if path.is_file() else None
+
+
+def _read_file(path: Path) -> dict[str, object]:
+    try:
+        written = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise SettingsError(f"The settings file {path} cannot be read: {error.strerror}.") from None
+    except ValueError as error:
+        raise SettingsError(f"The settings file {path} is not TOML: {error}") from None
+    for name in written:
+        if name not in Settings.__struct_fields__:
+            near = difflib.get_close_matches(name, Settings.__struct_fields__, 1)
+            hint = f"Do you mean {near[0]}?" if near else f"There are {', '.join(Settings.__struct_fields__)}."
+            raise SettingsError(f"{path}: {name}: there is no such setting. {hint}")
+    return written
+
+
+def _blamed(message: str) -> tuple[str, str]:
+    """The setting that an error of msgspec is about, and the reason; or no setting, and the message."""
+    reason, _, field = message.partition(" - at `$.")
+    if field:
+        return field.rstrip("`"), reason
+    name, colon, reason = message.partition(": ")
+    if colon and name.startswith("UNICART_"):
+        return name.removeprefix("UNICART_").lower(), reason
+    return "", message

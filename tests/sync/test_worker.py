@@ -7,7 +7,7 @@ import pytest
 from sync.platform import orders
 from sync.shops import ORDERS, START, Shops, eventually, work
 from unicart.connectors.kit import PlatformUnavailable, RateLimitedByPlatform
-from unicart.store import events, schedules, tenants
+from unicart.store import events, schedules, tenants, writes
 from unicart.store.database import Database
 from unicart.store.schedules import Schedule
 from unicart.store.tenants import Connection
@@ -241,3 +241,25 @@ async def test_pausing_takes_a_forced_sync_back(shops: Shops, database: Database
     await schedules.pause(database, connection.key, [ORDERS], paused=False, now=int(shops.now))
     await work(shops.worker())
     assert len(platform.pulls) == 1
+
+
+async def test_idempotency_keys_are_forgotten_when_their_day_is_over(
+    shops: Shops, database: Database, connection: Connection
+) -> None:
+    for number in range(250):
+        held = await writes.claim(database, connection.key, f"old {number}", "request", "owner", START - writes.KEPT)
+        await writes.leave(database, connection.key, held)
+    await writes.claim(database, connection.key, "young", "request", "owner", START)
+    worker = shops.worker()
+    for _ in range(20):
+        await worker.prune()
+    with pytest.raises(writes.KeyReused):
+        await writes.claim(database, connection.key, "young", "another request", "owner", START)
+    anew = [
+        await writes.claim(database, connection.key, f"old {number}", "another request", "owner", START - writes.KEPT)
+        for number in range(250)
+    ]
+    assert all(each.sent is None for each in anew)
+    await worker.prune()
+    with pytest.raises(writes.KeyReused):
+        await writes.claim(database, connection.key, "old 0", "a third request", "owner", START - writes.KEPT)

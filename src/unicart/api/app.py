@@ -38,7 +38,7 @@ def create_app(database: Database, vault: Vault, settings: Settings) -> ASGIApp:
         database=database,
         authenticator=Authenticator(database),
         rate_limiter=RateLimiter(settings.read_rate, settings.write_rate),
-        page_tokens=PageTokens(vault.signing_key),
+        page_tokens=PageTokens(vault.verifying_keys),
         uses=Uses(database),
     )
     writer = Writer(database, vault)
@@ -64,7 +64,7 @@ def create_app(database: Database, vault: Vault, settings: Settings) -> ASGIApp:
         scope["app"] = application
         await router(scope, receive, send)
 
-    return Gateway(application)
+    return Gateway(application, log_requests=settings.log_requests)
 
 
 async def _no_page(scope: Scope, receive: Receive, send: Send) -> None:

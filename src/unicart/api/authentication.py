@@ -4,6 +4,7 @@ import time
 
 import msgspec
 
+from unicart import logs
 from unicart.contract.errors import Forbidden, Unauthorized
 from unicart.store.database import Database
 from unicart.store.tenants import ApiKey, Connection, find_connection_by_token, find_key
@@ -52,10 +53,12 @@ class Authenticator:
         key, token = _credentials(headers)
         known = self._known.get((key, token))
         if known is not None and known.until > time.monotonic():
+            logs.about(connection_id=known.caller.connection.id)
             return known.caller
         caller = await self._find(key.decode("latin-1"), token.decode("latin-1"))
         if len(self._known) >= REMEMBERED:
             self._known.clear()
+        logs.about(connection_id=caller.connection.id)
         self._known[key, token] = _Known(caller, time.monotonic() + TRUSTED_SECONDS)
         return caller
 

@@ -10,6 +10,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from unicart import logs, tracing
 from unicart.api import metrics
 from unicart.contract.common import encode
 from unicart.contract.errors import MethodNotAllowed, NotFound, UnicartError
@@ -25,14 +26,30 @@ NO_STORE = (b"cache-control", b"no-store")
 class Gateway:
     """The outermost ASGI application."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, log_requests: bool = False) -> None:
         self._app = app
+        self._log_requests = log_requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-            return
+        elif tracing.on():
+            await self._traced(scope, receive, send)
+        else:
+            await self._answer(scope, receive, send)
+
+    async def _traced(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        method = {"http.request.method": scope["method"]}
+        with tracing.span(scope["method"], method, kind="server", headers=headers) as span:
+            answer = await self._answer(scope, receive, send)
+            span.update_name(f"{scope['method']} {answer.route}")
+            span.set_attributes({"http.route": answer.route, "http.response.status_code": answer.status})
+            span.set_attribute("unicart.request_id", answer.request_id.decode())
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> "_Answer":
         answer = _Answer(scope, send)
+        logs.about(request_id=answer.request_id.decode())
         scope["unicart.headers"] = answer.headers
         try:
             await self._app(scope, receive, answer.send)
@@ -43,6 +60,9 @@ class Gateway:
             await answer.fail(error)
         finally:
             answer.count()
+            if self._log_requests:
+                answer.log()
+        return answer
 
 
 class _Answer:
@@ -76,8 +96,19 @@ class _Answer:
 
     def count(self) -> None:
         """Add the request to the metrics."""
-        route = self._scope.get("unicart.route", "other")
-        metrics.observe(self._scope["method"], route, self.status or 500, time.perf_counter() - self._started)
+        metrics.observe(self._scope["method"], self.route, self.status or 500, time.perf_counter() - self._started)
+
+    @property
+    def route(self) -> str:
+        """The route's pattern, in which no id is."""
+        return str(self._scope.get("unicart.route", "other"))
+
+    def log(self) -> None:
+        """Write a line about the request. Its query is not in it: filters may name people."""
+        milliseconds = round((time.perf_counter() - self._started) * 1000, 1)
+        status = self.status or 500
+        fields = {"method": self._scope["method"], "route": self.route, "status": status, "milliseconds": milliseconds}
+        log.info("%s %s %s", self._scope["method"], self._scope["path"], status, extra={"fields": fields})
 
     async def _reply(self, status: int, body: bytes, extra: dict[str, str]) -> None:
         headers = [(name.encode(), value.encode("latin-1")) for name, value in extra.items()]

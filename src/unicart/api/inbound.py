@@ -6,6 +6,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.routing import Route
 
+from unicart import logs
 from unicart.api.body import read_body
 from unicart.api.reply import Endpoint, Reply
 from unicart.connectors.kit import Connector, Hook, HookRefused
@@ -56,6 +57,7 @@ class InboundRoutes:
         id: str = request.path_params["connection_id"]
         remembered = self._known.get(id)
         known = await self._connection(id)
+        logs.about(connection_id=id)
         body = await read_body(request, MAX_BODY)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.scope["headers"]}
         hook = Hook(headers=headers, body=body, path=request.path_params.get("path", ""))

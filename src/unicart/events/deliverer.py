@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
+from unicart import logs
 from unicart.events.sender import Sender
 from unicart.store import webhooks
 from unicart.store.database import Database, StoreUnavailable
@@ -89,6 +90,7 @@ class Deliverer:
         await self._tasks.idle()
 
     async def _serve(self, endpoint: Endpoint) -> None:
+        logs.about(endpoint_id=endpoint.id)
         try:
             async with Sender(endpoint.url, private_network=self._private_network) as sender:
                 await self._send_all(endpoint, sender)

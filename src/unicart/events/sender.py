@@ -10,6 +10,7 @@ from typing import Self
 import httpx2
 from standardwebhooks import Webhook
 
+from unicart import tracing
 from unicart.connectors.kit.targets import PrivateTarget, PublicTransport, certificates
 from unicart.store.events import Stored
 from unicart.store.webhooks import Attempt
@@ -42,7 +43,8 @@ class Sender:
         """Send one event, and tell how it went. Whatever goes wrong is in the attempt, not raised."""
         async with self._free:
             attempted, started = time.time(), time.perf_counter()
-            status, error = await self._status(message_id(event.id), event.written(), secrets)
+            with tracing.span("webhook delivery", {"unicart.event_id": event.id}, kind="client"):
+                status, error = await self._status(message_id(event.id), event.written(), secrets)
             return Attempt(
                 event_id=event.id,
                 event_type=event.type,

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import literal_column, select
@@ -93,6 +94,10 @@ class Database(ABC):
 
     async def refresh_statistics(self) -> None:  # noqa: B027 - not every database has something to do
         """Tell the planner what a large load has made of the tables."""
+
+    async def now(self) -> datetime | None:
+        """The time by the store's own clock, if it has one."""
+        return None
 
     async def ping(self) -> None:
         """Read something, to see whether the store answers."""

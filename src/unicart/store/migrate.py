@@ -39,10 +39,16 @@ def migrate(url: str) -> None:
     """Bring the database at ``url`` to the newest schema, making it if it is a SQLite file that is not there.
 
     Raises:
-        MigrationFailed: the database cannot be reached or altered.
+        MigrationFailed: the database cannot be reached or altered, or is of a newer version.
     """
-    if _revision(url) == newest_revision():
+    found = revision(url)
+    if found == newest_revision():
         return
+    if found is not None and found > newest_revision():
+        raise MigrationFailed(
+            f"The database has the schema {found} of a newer version of Unicart; this one knows {newest_revision()}. "
+            "Install that version again, or restore a backup (docs/upgrading.md)."
+        )
     run = subprocess.run(
         [sys.executable, "-m", "unicart.store.migrate"], input=url, capture_output=True, text=True, check=False
     )
@@ -56,7 +62,7 @@ def newest_revision() -> str:
     return max(path.name.partition("_")[0] for path in (SCRIPTS / "versions").glob("[0-9]*_*.py"))
 
 
-def _revision(url: str) -> str | None:
+def revision(url: str) -> str | None:
     """The revision of the database, found without alembic, which takes a second to start; null if it cannot be told."""
     if url.startswith("sqlite:"):
         return _sqlite_revision(url)

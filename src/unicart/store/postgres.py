@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -94,6 +95,11 @@ class Postgres(Database):
     async def refresh_statistics(self) -> None:
         with _translated():
             await self._pool.execute(f"ANALYZE {', '.join([*RECORDS, record_tags.name])}")
+
+    async def now(self) -> datetime:
+        with _translated():
+            moment: datetime = await self._pool.fetchval("SELECT clock_timestamp()")
+            return moment
 
     async def close(self) -> None:
         await self._pool.close()

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, and_, case, literal, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select, tuple_, update
 
 from unicart.contract.connections import JobStatus
 from unicart.store.database import Database
@@ -54,6 +54,13 @@ async def unscheduled(database: Database) -> list[Connection]:
     known = select(_c.connection_key).where(_c.connection_key == connections.c.connection_key)
     rows = await database.execute(select(*COLUMNS).where(~known.exists()))
     return [read(Connection, row) for row in rows]
+
+
+async def overdue(database: Database, before: int) -> int:
+    """How many functions were due before ``before`` (epoch seconds) and are neither paused nor synced now."""
+    waiting = and_(_c.due < before, _c.owner.is_(None), or_(_c.paused.is_(False), _c.forced.is_(True)))
+    rows = await database.execute(select(func.count()).select_from(schedules).where(waiting))
+    return int(rows[0][0])
 
 
 async def list_schedules(database: Database, connection_key: int) -> list[Schedule]:

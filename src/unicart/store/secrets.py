@@ -28,16 +28,39 @@ class Vault:
     def __init__(self, key: str) -> None:
         keys = [part.strip() for part in key.split(",") if part.strip()]
         try:
-            self._fernet = MultiFernet([Fernet(part) for part in keys])
+            each = [Fernet(part) for part in keys]
+            self._first, self._fernet = each[0], MultiFernet(each)
+        except IndexError:
+            raise SecretError("The secret key is empty. Make one with: unicart secret-key") from None
         except ValueError as error:
             raise SecretError(
                 "The secret key is not 32 bytes in url-safe base64. Make one with: unicart secret-key"
             ) from error
-        self.signing_key = hmac.digest(base64.urlsafe_b64decode(keys[0]), b"unicart page token", "sha256")
+        signing = [hmac.digest(base64.urlsafe_b64decode(part), b"unicart page token", "sha256") for part in keys]
+        self.signing_key, self.verifying_keys = signing[0], tuple(signing)
 
     def encrypt(self, value: dict[str, str]) -> bytes:
         """``value`` as ciphertext."""
         return self._fernet.encrypt(msgspec.json.encode(value))
+
+    def is_current(self, ciphertext: bytes) -> bool:
+        """Whether ``ciphertext`` was written with the first key."""
+        try:
+            self._first.decrypt(ciphertext)
+        except InvalidToken:
+            return False
+        return True
+
+    def rewrite(self, ciphertext: bytes) -> bytes:
+        """``ciphertext``, written with any of the keys, as the first key writes it.
+
+        Raises:
+            SecretError: it was written with another key.
+        """
+        try:
+            return self._fernet.rotate(ciphertext)
+        except InvalidToken:
+            raise SecretError("A secret in the store was written with a key that is not among those set.") from None
 
     def decrypt(self, ciphertext: bytes) -> dict[str, str]:
         """What `encrypt` was given.

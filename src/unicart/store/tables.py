@@ -27,6 +27,9 @@ metadata = MetaData()
 # Bytewise order on both databases, so that ties by id fall alike and prefix and range scans need no other index.
 Name = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 
+ENCRYPTED = {"encrypted": True}
+"""Marks a column that `unicart.store.secrets.Vault` writes, so that a rotation of the secret key finds it."""
+
 organizations = Table(
     "organizations",
     metadata,
@@ -57,11 +60,11 @@ connections = Table(
     Column("customer_id", Text),
     Column("account_name", Text, nullable=False),
     Column("token_hash", Name, nullable=False, unique=True),
-    Column("credentials", LargeBinary, nullable=False),
+    Column("credentials", LargeBinary, nullable=False, info=ENCRYPTED),
     Column("private_network", Boolean, nullable=False),
     Column("created", BigInteger, nullable=False),
     Column("history_days", Integer),
-    Column("subscription", LargeBinary),
+    Column("subscription", LargeBinary, info=ENCRYPTED),
     Column("disabled_functions", Text, nullable=False, server_default=""),
     Column("account_id", Text),
     Column("webhooks_disabled", Boolean, nullable=False, server_default=false()),
@@ -267,8 +270,8 @@ webhook_endpoints = Table(
     Column("description", Text, nullable=False),
     Column("event_types", LargeBinary),
     Column("connection_ids", LargeBinary),
-    Column("secret", LargeBinary, nullable=False),
-    Column("old_secret", LargeBinary),
+    Column("secret", LargeBinary, nullable=False, info=ENCRYPTED),
+    Column("old_secret", LargeBinary, info=ENCRYPTED),
     Column("old_secret_until", BigInteger),
     Column("disabled", Boolean, nullable=False),
     Column("disabled_reason", Text),

@@ -75,10 +75,14 @@ async def check(integration_name: str, credentials: Mapping[str, str], *, privat
 
 
 @asynccontextmanager
-async def opened_connection(database: Database, vault: Vault, connection: Connection) -> AsyncIterator[Connector]:
+async def opened_connection(
+    database: Database, vault: Vault, connection: Connection, *, patience: float = 45.0
+) -> AsyncIterator[Connector]:
     """The connector of a stored connection."""
     credentials = await read_credentials(database, vault, connection)
-    async with opened(connection.integration_name, credentials, private_network=connection.private_network) as platform:
+    async with opened(
+        connection.integration_name, credentials, private_network=connection.private_network, patience=patience
+    ) as platform:
         platform.credential_store = _Stored(database, vault, connection)
         platform.state = State(database, connection)
         yield platform

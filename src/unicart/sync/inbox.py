@@ -13,6 +13,7 @@ from datetime import datetime
 
 import msgspec
 
+from unicart import logs, tracing
 from unicart.connectors.kit import Connector, ConnectorError, Hint, Hook, RateLimitedByPlatform
 from unicart.contract.resources import BY_FUNCTION, Function
 from unicart.store import checkpoints, inbox, records
@@ -95,6 +96,7 @@ class InboxWorker:
         await self._tasks.idle()
 
     async def _serve(self, connection: Connection) -> None:
+        logs.about(connection_id=connection.id)
         try:
             if not await self._lease(connection):
                 return
@@ -122,7 +124,12 @@ class InboxWorker:
         while True:
             entries = await inbox.read_due(self._database, connection.key, int(self._clock()), BATCH)
             if entries:
-                await self._apply(connection, platform, entries)
+                about: dict[str, str | int] = {
+                    "unicart.connection_id": connection.id,
+                    "unicart.webhooks": len(entries),
+                }
+                with tracing.span("apply webhooks", about):
+                    await self._apply(connection, platform, entries)
                 until = time.monotonic() + self._linger
             elif time.monotonic() >= until:
                 return

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from unicart import logs
 from unicart.connectors.kit import Connector, ConnectorError, Pull, RawPage
 from unicart.contract.resources import BY_FUNCTION, Function
 from unicart.store import checkpoints, reconciliations
@@ -233,6 +234,7 @@ class Reconciler:
         await self._passes.idle()
 
     async def _reconcile(self, connection: Connection, function: Function) -> None:
+        logs.about(connection_id=connection.id, function=function.value)
         self._not_before[connection.key, function.value] = self._clock() + TRY_AGAIN
         try:
             async with self._opened(self._database, self._vault, connection) as platform:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from unicart import tracing
 from unicart.connectors.kit import (
     Connector,
     ConnectorError,
@@ -98,7 +99,9 @@ async def sync_function(
     finished: int | None = None
     told: list[Event] = []
     try:
-        await run.pull(_next_pull(state))
+        about = {"unicart.connection_id": connection.id, "unicart.integration": connection.integration_name}
+        with tracing.span(f"sync {function.value}", about):
+            await run.pull(_next_pull(state))
         ends = [HISTORICAL_SYNC_COMPLETED] * first + [FORCE_SYNC_COMPLETED] * forced
         told += [await _completed(database, connection, function, end) for end in ends]
         finished = int(time.time())
@@ -203,7 +206,8 @@ class _Run:
         """Store every page of ``pull``."""
         async with contextlib.aclosing(self._platform.pull(self._function, pull)) as pages:  # type: ignore[type-var]
             async for page in pages:
-                await self._store(page)
+                with tracing.span("store page", {"unicart.records": len(page.records)}):
+                    await self._store(page)
                 self._report(self._progress)
 
     async def _store(self, page: RawPage) -> None:

@@ -6,6 +6,7 @@ import time
 
 import msgspec
 
+from unicart import logs
 from unicart.connectors.kit import Connector, ConnectorError
 from unicart.connectors.registry import connector
 from unicart.store import tenants
@@ -106,6 +107,7 @@ async def subscribe_all(database: Database, vault: Vault, public_url: str, opene
     free = asyncio.Semaphore(AT_ONCE)
 
     async def attempt(connection: Connection) -> bool:
+        logs.about(connection_id=connection.id)
         async with free:
             return await _subscribe(database, vault, connection, public_url, opened)
 

@@ -11,11 +11,11 @@ import random
 import time
 from collections.abc import Callable, Mapping
 
-from unicart import __version__
+from unicart import __version__, logs
 from unicart.connectors.kit import ConnectorError, RateLimitedByPlatform
 from unicart.connectors.registry import connector
 from unicart.contract.resources import Function
-from unicart.store import events, jobs, quarantine, schedules
+from unicart.store import events, jobs, quarantine, schedules, writes
 from unicart.store.database import Database, StoreUnavailable
 from unicart.store.jobs import JobClaim, JobEnded
 from unicart.store.schedules import Claim
@@ -39,6 +39,7 @@ EVERY: Mapping[Function, int] = {
 TICK = 1.0
 DAY = 86400
 PRUNE_EVERY = 3600
+PRUNED_WRITES = 200
 MOST_RUNS = 200
 BUSY_WAIT = 60
 LONGEST_BACKOFF = 3600
@@ -79,7 +80,7 @@ class Worker:
             self._runs.start(self.retry_quarantined())
             while True:
                 await self.start_due()
-                await self.prune_events()
+                await self.prune()
                 await asyncio.sleep(TICK)
         finally:
             await self._runs.cancel()
@@ -102,16 +103,19 @@ class Worker:
         for claim in await schedules.claim(self._database, int(self._clock()), free, LEASE_SECONDS):
             self._runs.start(self._sync(claim))
 
-    async def prune_events(self) -> None:
-        """Delete events that are too old: some at a time, and once all are gone, not again for an hour."""
+    async def prune(self) -> None:
+        """Delete events and idempotency keys that are too old: some at a time, and once all are gone, not again for an hour."""
         now = self._clock()
         if now < self._next_prune:
             return
         try:
-            if not await events.prune(self._database, int(now) - self._event_days * DAY):
-                self._next_prune = now + PRUNE_EVERY
+            gone = await events.prune(self._database, int(now) - self._event_days * DAY)
+            gone += await writes.prune(self._database, int(now), PRUNED_WRITES)
         except StoreUnavailable as error:
-            log.error("Old events cannot be deleted: %s", error)
+            log.error("Old events and idempotency keys cannot be deleted: %s", error)
+            return
+        if not gone:
+            self._next_prune = now + PRUNE_EVERY
 
     async def idle(self) -> None:
         """Wait until the runs that were started have ended."""
@@ -127,6 +131,7 @@ class Worker:
 
     async def _sync(self, claim: Claim) -> None:
         connection, function = claim.connection, Function(claim.schedule.function)
+        logs.about(connection_id=connection.id, function=function.value)
         started = self._clock()
         progress: Progress | None = None
         try:
@@ -161,6 +166,7 @@ class Worker:
 
     async def _run_job(self, claim: JobClaim) -> None:
         connection, job = claim.connection, claim.job
+        logs.about(connection_id=connection.id, function=job.function, sync_job_id=job.id)
         try:
             async with self._opened(self._database, self._vault, connection) as platform:
                 await run_job(self._database, claim, platform, self._clock)
@@ -199,6 +205,7 @@ class Worker:
 
     async def _retry_quarantined(self, connection: Connection) -> None:
         now = int(self._clock())
+        logs.about(connection_id=connection.id)
         try:
             async with self._opened(self._database, self._vault, connection) as platform:
                 done = await retry(self._database, connection, platform, now, refused_by_other_than=__version__)

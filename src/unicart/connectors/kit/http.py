@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import ContextVar
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any, NoReturn, TypeVar
@@ -19,6 +19,7 @@ import httpx2
 import msgspec
 import stamina
 
+from unicart import tracing
 from unicart.connectors.kit import targets
 from unicart.connectors.kit.errors import (
     BadAnswer,
@@ -135,6 +136,8 @@ class Session:
         self._client: httpx2.AsyncClient | None = None
         self._renewal = asyncio.Lock()
         self.requests_sent = 0
+        self.clock_offset: timedelta | None = None
+        """How far the platform's clock is ahead of ours, by its last answer; null before that."""
 
     async def get(self, path: str, type: type[T], params: Mapping[str, Any] | None = None) -> T:
         """The decoded answer of a GET. ``params`` with a list value are repeated."""
@@ -327,10 +330,13 @@ class Session:
             params = self.sign(method, url, params or {})
         self.requests_sent += 1
         try:
-            async with self._open().stream(
-                method, url, params=params, content=content, headers=sent_headers
-            ) as response:
-                body = await self._read(response, shown, most or MAX_BODY)
+            with tracing.span(method, {"http.request.method": method, "url.full": shown}, kind="client") as span:
+                async with self._open().stream(
+                    method, url, params=params, content=content, headers=sent_headers
+                ) as response:
+                    body = await self._read(response, shown, most or MAX_BODY)
+                if span is not None:
+                    span.set_attribute("http.response.status_code", response.status_code)
         except targets.PrivateTarget as error:
             raise RequestRefused(
                 f"{error}, which this connection may not reach. "
@@ -357,7 +363,9 @@ class Session:
         return response, body
 
     def _heed(self, response: httpx2.Response, begun: float) -> None:
-        """Slow down or hold on if the answer says so."""
+        """Slow down or hold on if the answer says so, and note the platform's clock."""
+        told = _date(response.headers.get("date", ""))
+        self.clock_offset = None if told is None else told - datetime.now(UTC)
         outcome = self._outcome(response.status_code)
         wait = self._wait(response)
         if outcome is Outcome.WAIT or (outcome is Outcome.RETRY and wait is not None):
