@@ -480,3 +480,9 @@ async def test_a_token_of_another_integration_tells_nothing_of_this_one(shop: ht
     with_token = await shop.get("/integrations/cart/medusa/write-info")
     del shop.headers[TOKEN]
     assert with_token.json() == (await shop.get("/integrations/cart/medusa/write-info")).json()
+
+
+async def test_what_the_sandbox_refuses_to_simulate_is_its_answer(shop: httpx2.AsyncClient) -> None:
+    answer = await shop.post("/sandbox/simulate/cart/products", json={"price": 1.005})
+    assert (answer.status_code, answer.json()["origin"]) == (422, "integration")
+    assert (await shop.post("/sandbox/simulate/cart/products", json={"inventory": 7.5})).status_code == 422

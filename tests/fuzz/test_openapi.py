@@ -35,6 +35,8 @@ UNTOLD = {
     "POST /cart/orders/{order_id}/refund",
     "PUT /cart/products/{product_id}/adjust-inventory",
     "PUT /cart/products/batch-adjust-inventory",
+    # Which numbers are whole cents.
+    "POST /sandbox/simulate/cart/products",
     # Which functions depend on each other.
     "PATCH /schedules/disabled-functions",
 }

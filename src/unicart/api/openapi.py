@@ -7,8 +7,10 @@ import msgspec
 from unicart import __version__
 from unicart.api import openapi_management, openapi_webhooks, openapi_writes
 from unicart.api.openapi_parts import (
+    LISTED_TEXT,
     NULL_WORD,
     REF,
+    TEXT,
     Json,
     errors,
     header_parameters,
@@ -222,7 +224,7 @@ def _list_parameters(resource: Resource) -> list[Json]:
         query(
             "ids[in]",
             "A comma-separated list of resource ids. If it is given, all other parameters are ignored.",
-            list_schema({"type": "string", "minLength": 1}),
+            list_schema(LISTED_TEXT),
             [f"{resource.singular}_id"],
         ),
     ]
@@ -235,16 +237,16 @@ def _filter_parameter(field: FilterField, name: str, operator: Operator) -> Json
     meaning = "" if field.kind is Kind.TAGS else f" {_MEANINGS[operator]}"
     if field.takes_list(operator):
         examples = field.example.split(",")
-        return query(name, field.description + meaning, list_schema(_value_schema(field)), examples)
-    return query(name, field.description + meaning, _value_schema(field), field.example)
+        return query(name, field.description + meaning, list_schema(_value_schema(field, LISTED_TEXT)), examples)
+    return query(name, field.description + meaning, _value_schema(field, TEXT), field.example)
 
 
-def _value_schema(field: FilterField) -> Json:
+def _value_schema(field: FilterField, text: Json) -> Json:
     if field.kind is Kind.DATE:
         return {"type": "string", "format": "date-time", "pattern": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$"}
     if field.kind is Kind.ENUM:
         return {"type": "string", "enum": list(field.values)}
-    return {"type": "string", "minLength": 1}
+    return text
 
 
 def _tags_body() -> Json:
@@ -282,7 +284,7 @@ def _events() -> Json:
         ),
         limit("events", 100),
         query("event_type", "Only these types, comma-separated or repeated.", types, ["cart-order.updated"]),
-        query("connection_id", "Only this connection.", {"type": "string", "minLength": 1}, "connection_id"),
+        query("connection_id", "Only this connection.", TEXT, "connection_id"),
     ]
     return {
         "/events": {

@@ -4,6 +4,7 @@ from typing import Any
 
 from unicart.api.openapi_parts import (
     NULL_WORD,
+    TEXT,
     Json,
     errors,
     header_parameters,
@@ -80,7 +81,7 @@ def _connections() -> Json:
         "The connections of the organization, by id, with the state of their syncs and their errors.",
         [
             *_paging("connections"),
-            query("customer_id", "Only connections of this customer.", {"type": "string", "minLength": 1}, "acme"),
+            query("customer_id", "Only connections of this customer.", TEXT, "acme"),
         ],
         _answer("A page of connections.", f"{ConnectionObject.__name__}Page"),
     )

@@ -26,6 +26,12 @@ def query(name: str, description: str, schema: Json, example: object) -> Json:
     return {**parameter, "example": example}
 
 
+TEXT: Json = {"type": "string", "minLength": 1, "pattern": r"^[^\u0000]+$"}
+"""Any text that a parameter may hold."""
+LISTED_TEXT: Json = {"type": "string", "minLength": 1, "pattern": r"^[^\u0000,]+$"}
+"""One of several."""
+
+
 def limit(what: str, example: int) -> Json:
     """The size of a page."""
     schema = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": MAX_LIMIT}

@@ -158,7 +158,12 @@ def _simulate_product() -> Json:
         "name": _text("Its name."),
         "active": {"type": "boolean", "description": "Whether it is for sale."},
         "inventory": {"type": "integer", "minimum": 0, "maximum": (1 << 31) - 1, "description": "Its stock."},
-        "price": {"type": "number", "minimum": 0, "exclusiveMaximum": 10**9, "description": "In US dollars."},
+        "price": {
+            "type": "number",
+            "minimum": 0,
+            "exclusiveMaximum": 10**9,
+            "description": "In US dollars and whole cents.",
+        },
     }
     return _simulate("product", PRODUCT, fields, {"inventory": 5, "price": 12.5})
 
@@ -173,7 +178,7 @@ def _simulate(kind: str, record: str, fields: Json, example: Json) -> Json:
         "requestBody": {**_body(body, example), "required": False},
         "responses": {
             "200": _written(f"The {kind}.", record),
-            **errors("401", "403", "404", "422", "429", "501", "503"),
+            **errors("401", "403", "404", "422", "429", "501", "502", "503"),
         },
     }
 

@@ -1,7 +1,8 @@
 """The routes that make a sandbox shop, and let something happen in it."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from decimal import Decimal
 
 import msgspec
@@ -12,7 +13,7 @@ from unicart.api.body import Reader, read_fields, read_object
 from unicart.api.connections import account, available_actions
 from unicart.api.records import Services
 from unicart.api.reply import Endpoint, Reply
-from unicart.connectors.kit import Connector
+from unicart.connectors.kit import Connector, ConnectorError
 from unicart.connectors.sandbox.client import SandboxConnector
 from unicart.connectors.sandbox.writes import SimulatedOrder, SimulatedProduct
 from unicart.contract.common import encode, format_date
@@ -25,7 +26,7 @@ from unicart.store.secrets import Vault
 from unicart.store.tenants import ApiKey, Connection
 from unicart.sync.connect import complete_credentials, opened_connection
 from unicart.sync.run import sync_function
-from unicart.sync.writes import Writer
+from unicart.sync.writes import Writer, integration_error
 
 SANDBOX = "sandbox"
 NAME = "Sandbox"
@@ -106,7 +107,7 @@ class SandboxRoutes:
         connection = await self._sandbox(request)
         fields = read_fields(await read_object(request, optional=True), ORDER_FIELDS)
         id = fields.pop("order_id", None)
-        async with opened_connection(self._services.database, self._vault, connection) as platform:
+        async with self._opened(connection) as platform:
             changed = await _sandbox_of(platform).simulate_order(id, SimulatedOrder(**fields))
             return await self._shown(connection, platform, ORDERS, changed, id)
 
@@ -115,9 +116,18 @@ class SandboxRoutes:
         request.scope["unicart.route"] = "/sandbox/simulate/cart/products"
         connection = await self._sandbox(request)
         fields = read_fields(await read_object(request, optional=True), PRODUCT_FIELDS)
-        async with opened_connection(self._services.database, self._vault, connection) as platform:
+        async with self._opened(connection) as platform:
             changed = await _sandbox_of(platform).simulate_product(SimulatedProduct(**fields))
             return await self._shown(connection, platform, PRODUCTS, changed, fields.get("product_id"))
+
+    @asynccontextmanager
+    async def _opened(self, connection: Connection) -> AsyncIterator[Connector]:
+        """The sandbox; what it refuses is its answer."""
+        try:
+            async with opened_connection(self._services.database, self._vault, connection) as platform:
+                yield platform
+        except ConnectorError as error:
+            raise integration_error(error) from error
 
     async def _sandbox(self, request: Request) -> Connection:
         connection = (await self._services.caller(request.scope, write=True)).connection
