@@ -19,8 +19,8 @@ const close = () => tell({ unicart: "close" });
 const show = (html) => {
   screen.innerHTML = html;
   screen.removeAttribute("aria-busy");
-  const target =
-    screen.querySelector("[aria-invalid=true]") || screen.querySelector("[data-focus]") || screen.querySelector("h1");
+  const targets = ["[aria-invalid=true]", "[data-focus]", "h1"];
+  const target = targets.map((each) => screen.querySelector(each)).find(Boolean);
   if (target) {
     target.focus();
   }
