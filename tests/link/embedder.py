@@ -87,7 +87,8 @@ def running(unicart: str, api_key: str) -> Iterator[Backend]:
             elif path in ("/", "/inert"):
                 self._send((PAGE % (inert if path == "/inert" else "")).encode(), "text/html")
             else:
-                self.send_error(404)
+                # As a Medusa, it knows no key.
+                self.send_error(401 if path.startswith("/admin") else 404)
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))

@@ -237,6 +237,15 @@ async def test_a_callback_is_good_once_in_the_browser_that_began_it(merchant: Me
     assert (await merchant.back("shopify", **good)).status_code == 400
 
 
+async def test_a_shop_is_not_lost_if_the_dialog_was_closed_meanwhile(merchant: Merchant) -> None:
+    _, asked = await merchant.start("shopify", shop="socks")
+    await merchant.back("shopify", **shopify_back(asked["state"]))
+    (made,) = (await merchant.browser.get("/connections", headers=merchant.key)).json()["data"]
+    body = {"connection_id": made["connection_id"]}
+    answer = await merchant.browser.post("/link/exchange", json=body, headers=merchant.key)
+    assert answer.json()["access_token"]
+
+
 async def test_a_forged_callback_connects_nothing(merchant: Merchant, platforms: Platforms) -> None:
     _, asked = await merchant.start("shopify", shop="socks")
     answer = await merchant.back("shopify", **{**shopify_back(asked["state"]), "shop": "thief.myshopify.com"})
@@ -254,11 +263,13 @@ async def test_the_window_opens_once(merchant: Merchant) -> None:
 
 
 async def test_what_is_asked_for_first_is_checked_first(merchant: Merchant) -> None:
-    for name, values in {
-        "shopify": {"shop": "https://evil.example/"},
-        "woocommerce": {"url": "javascript:alert(1)"},
-        "amazon": {"region": "moon"},
-    }.items():
+    for name, values in [
+        ("shopify", {"shop": "https://evil.example/"}),
+        ("woocommerce", {"url": "javascript:alert(1)"}),
+        ("woocommerce", {"url": "https://a.example/\r\nset-cookie: unicart_link=1"}),
+        ("woocommerce", {"url": "https://["}),
+        ("amazon", {"region": "moon"}),
+    ]:
         answer = await merchant.ask("authorize", name, **values)
         assert "url" not in answer
         assert 'aria-invalid="true"' in answer["html"]

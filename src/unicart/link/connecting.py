@@ -51,6 +51,8 @@ class Connecting:
             connection = await self._add(session, integration_name, account.account_name, credentials)
         else:
             connection = await self._reinstall(session, account.account_name, credentials)
+        # Should nobody be there to take an auth code, the connection can still be exchanged by its id.
+        await links.put_exchange(self._database, connection.key, reinstalled=session.connection_id is not None)
         await links.set_connected(self._database, session, connection)
         self._tasks.start(self._subscribe(connection))
         return connection
@@ -71,13 +73,9 @@ class Connecting:
     async def hand_out(self, session: Session) -> str | None:
         """End a session that has succeeded: an auth code for the page that opened it, null for a page of our own."""
         key = await links.end_session(self._database, session)
-        if key is None:
+        if key is None or not session.origin:
             return None
-        reinstalled = session.connection_id is not None
-        if session.origin:
-            return await links.put_code(self._database, key, reinstalled=reinstalled)
-        await links.put_exchange(self._database, key, reinstalled=reinstalled)
-        return None
+        return await links.put_code(self._database, key, reinstalled=session.connection_id is not None)
 
     async def _add(
         self, session: Session, integration_name: str, account_name: str, credentials: dict[str, str]

@@ -4,6 +4,7 @@ The dialog opens `start` in a window of its own, which binds the authorization t
 platform. The platform sends the browser back to the callback; its ``state`` and the cookie must both be those of the session.
 """
 
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
@@ -38,6 +39,8 @@ COOKIE_PATH = "/link/oauth"
 MOST_POSTED = 1 << 14
 APP_NAME = "Unicart"
 PATIENCE = 10.0
+
+_PLAIN_URL = re.compile(r"[!-~]+")
 
 
 class Back(msgspec.Struct, frozen=True):
@@ -217,7 +220,9 @@ class Authorizations:
         platform = self._platform(name)
         complete = _complete(connector(name).facts, platform.fields, inputs)
         try:
-            platform.url(complete, "state", self._callback_url(request, name))
+            target = platform.url(complete, "state", self._callback_url(request, name))
+            if not _PLAIN_URL.fullmatch(target):
+                raise ValueError("has a character that no URL has. Write it as it stands in the browser's address bar.")
         except ValueError as error:
             field = platform.fields[0]
             raise InvalidCredentials(f"{field}: {str(error).removeprefix(f'{field}: ')}") from None

@@ -170,7 +170,8 @@ screen.addEventListener("input", (event) => {
 });
 
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") {
+  // In a search field, the key first clears what was typed.
+  if (event.key === "Escape" && !(event.target.type === "search" && event.target.value)) {
     close();
   }
 });
