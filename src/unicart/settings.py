@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,9 @@ DATABASE_URLS = ("sqlite:///", "postgresql://", "postgres://")
 CONFIG_FILE = "unicart.toml"
 CONFIG = "UNICART_CONFIG"
 LOG_FORMATS = ("text", "json")
+ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
+"""An origin as browsers write it."""
+
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -32,6 +36,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     only with ``webhook_private_network``. ``public_url`` is where platforms reach this Unicart with their webhooks; without
     it, they are polled only. Everything is compared with the platforms once in ``reconcile_hours``; 0 is never.
     ``log_requests`` writes a line for each answered request. ``traces`` sends OpenTelemetry traces.
+
+    The link dialog opens on pages of ``link_origins``, comma-separated; without any, on this machine's own (localhost).
+    Merchants may name shops on private addresses only with ``link_private_network``. With the client id and secret of an app,
+    shops of that platform are connected by OAuth; ``amazon_draft`` while the application there is not published.
     """
 
     data_dir: str = "data"
@@ -44,6 +52,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     webhook_private_network: bool = False
     public_url: str = ""
     reconcile_hours: int = 24
+    link_origins: str = ""
+    link_private_network: bool = False
+    shopify_client_id: str = ""
+    shopify_client_secret: str = ""
+    bigcommerce_client_id: str = ""
+    bigcommerce_client_secret: str = ""
+    amazon_application_id: str = ""
+    amazon_client_id: str = ""
+    amazon_client_secret: str = ""
+    amazon_draft: bool = False
     log_level: str = "info"
     log_format: str = "text"
     log_requests: bool = False
@@ -63,10 +81,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("UNICART_RECONCILE_HOURS: must not be negative")
         if self.public_url and not self.public_url.startswith(("https://", "http://")):
             raise ValueError("UNICART_PUBLIC_URL: must be an http or https URL")
+        for origin in self.embedding_origins:
+            if not ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"UNICART_LINK_ORIGINS: {origin!r} is not an origin. Write https://app.example.com, without a path"
+                )
         if self.log_level.lower() not in LOG_LEVELS:
             raise ValueError(f"UNICART_LOG_LEVEL: use one of {', '.join(LOG_LEVELS)}")
         if self.log_format not in LOG_FORMATS:
             raise ValueError(f"UNICART_LOG_FORMAT: use one of {', '.join(LOG_FORMATS)}")
+
+    @property
+    def embedding_origins(self) -> tuple[str, ...]:
+        """The origins of the pages that may open the link dialog."""
+        return tuple(origin.strip() for origin in self.link_origins.split(",") if origin.strip())
 
     @property
     def directory(self) -> Path:

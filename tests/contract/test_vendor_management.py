@@ -26,6 +26,7 @@ ADDED = {
     "SyncSchedule": {"latest_data", "next_sync", "pulled", "expected", "reconciliation"},
     "ConnectionError": {"error_type", "resource", "message"},
     "IntegrationInfo": {"credentials", "webhooks"},
+    "MagicLink": {"url", "connection_id", "disabled_functions"},
 }
 """Fields that we serve besides: those of the vendor's later guides, and our own."""
 

@@ -37,6 +37,10 @@ UNTOLD = {
     "PUT /cart/products/batch-adjust-inventory",
     # Which numbers are whole cents.
     "POST /sandbox/simulate/cart/products",
+    # What was made before.
+    "POST /link/token",
+    "POST /link/exchange",
+    "POST /magic-links",
     # Which functions depend on each other.
     "PATCH /schedules/disabled-functions",
 }

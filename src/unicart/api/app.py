@@ -1,5 +1,7 @@
 """The ASGI application."""
 
+from collections.abc import Sequence
+
 from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -9,6 +11,7 @@ from unicart.api import (
     events,
     inbound,
     integrations,
+    links,
     operations,
     postman,
     records,
@@ -32,8 +35,11 @@ from unicart.store.secrets import Vault
 from unicart.sync.writes import Writer
 
 
-def create_app(database: Database, vault: Vault, settings: Settings) -> ASGIApp:
-    """The application on ``database``, which the caller opens before its lifespan begins and closes after its end."""
+def create_app(database: Database, vault: Vault, settings: Settings, *, extra: Sequence[BaseRoute] = ()) -> ASGIApp:
+    """The application on ``database``, which the caller opens before its lifespan begins and closes after its end.
+
+    ``extra`` are routes of other rooms.
+    """
     services = Services(
         database=database,
         authenticator=Authenticator(database),
@@ -51,12 +57,14 @@ def create_app(database: Database, vault: Vault, settings: Settings) -> ASGIApp:
         *sync_jobs.routes(services),
         *connections.routes(services, vault),
         *integrations.routes(services, vault),
+        *links.routes(services, vault, settings.public_url),
         *events.routes(services),
         *webhooks.routes(services, vault, private_network=settings.webhook_private_network),
         *inbound.routes(database, vault),
         *operations.routes(database),
         *docs.routes(),
         *postman.routes(),
+        *extra,
     ]
     router = Router(routes, redirect_slashes=False, default=_no_page, lifespan=lambda _: services.uses.kept())
 

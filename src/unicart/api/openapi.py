@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from unicart import __version__
-from unicart.api import openapi_management, openapi_webhooks, openapi_writes
+from unicart.api import openapi_links, openapi_management, openapi_webhooks, openapi_writes
 from unicart.api.openapi_parts import (
     LISTED_TEXT,
     NULL_WORD,
@@ -65,6 +65,7 @@ def document() -> Json:
     structs = [
         *(resource.served for resource in RESOURCES),
         *openapi_management.STRUCTS,
+        *openapi_links.STRUCTS,
         *openapi_webhooks.STRUCTS,
         *openapi_writes.STRUCTS,
         ErrorBody,
@@ -79,7 +80,8 @@ def document() -> Json:
         paths |= _paths(resource)
         name = resource.served.__name__
         schemas[f"{name}Page"] = page_schema(name)
-    paths |= openapi_writes.paths() | openapi_management.paths() | _events() | openapi_webhooks.paths() | _operations()
+    paths |= openapi_writes.paths() | openapi_management.paths() | openapi_links.paths()
+    paths |= _events() | openapi_webhooks.paths() | _operations()
     schemas |= openapi_management.schemas()
     schemas |= {"Event": _event_schema(), "EventPage": _event_page_schema()}
     return {
@@ -97,6 +99,7 @@ def document() -> Json:
         + [
             *openapi_writes.TAGS,
             *openapi_management.TAGS,
+            *openapi_links.TAGS,
             {"name": "events", "description": "What changed, in order."},
             *openapi_webhooks.TAGS,
             {"name": "operations", "description": "Health, readiness, metrics and this document."},

@@ -131,6 +131,16 @@ async def force(database: Database, connection_key: int, functions: Collection[s
     return sorted(row[0] for row in rows)
 
 
+async def make_due(database: Database, connection_key: int, functions: Collection[str], now: int) -> None:
+    """Make schedules due at once, but for those that are paused, and forget that they failed."""
+    async with database.write() as transaction:
+        await transaction.execute(
+            update(schedules)
+            .where(_c.connection_key == connection_key, _c.function.in_(functions), _c.paused.is_(False))
+            .values(due=now, failures=0)
+        )
+
+
 def _runnable(now: int) -> ColumnElement[bool]:
     """Due, not paused unless forced, not disabled, and with no on-demand sync of the function open."""
     c = sync_jobs.c

@@ -70,8 +70,10 @@ connections = Table(
     Column("webhooks_disabled", Boolean, nullable=False, server_default=false()),
     Column("last_used", BigInteger),
     Column("times_used", BigInteger, nullable=False, server_default="0"),
+    Column("reinstalled_token_hash", Name),
     Index("ix_connections_organization", "organization_id", "id"),
     Index("ix_connections_customer", "organization_id", "customer_id", "id"),
+    Index("ix_connections_reinstalled", "reinstalled_token_hash", unique=True),
     sqlite_autoincrement=True,
 )
 
@@ -317,6 +319,76 @@ webhook_attempts = Table(
     Index("ix_webhook_attempts_event", "endpoint_id", "event_id", "id"),
     Index("ix_webhook_attempts_outcome", "endpoint_id", "delivered", "id"),
     sqlite_autoincrement=True,
+)
+
+
+def _whose() -> list[Column[str]]:
+    """For whom something is connected: the organization, the connection that is to be reinstalled, and the merchant."""
+    return [
+        Column("organization_id", Name, ForeignKey("organizations.id"), nullable=False),
+        Column("connection_id", Name),
+        Column("customer_id", Text),
+    ]
+
+
+link_tokens = Table(
+    "link_tokens",
+    metadata,
+    Column("hash", Name, primary_key=True),
+    *_whose(),
+    Column("expires", BigInteger, nullable=False),
+)
+
+link_sessions = Table(
+    "link_sessions",
+    metadata,
+    Column("hash", Name, primary_key=True),
+    *_whose(),
+    Column("options", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("connected_key", Integer, ForeignKey("connections.connection_key", ondelete="CASCADE")),
+    Column("problem", Text),
+    Column("expires", BigInteger, nullable=False),
+)
+
+link_authorizations = Table(
+    "link_authorizations",
+    metadata,
+    Column("state_hash", Name, primary_key=True),
+    Column("session_hash", Name, ForeignKey("link_sessions.hash", ondelete="CASCADE"), nullable=False),
+    Column("integration_name", Name, nullable=False),
+    Column("browser_hash", Name, unique=True),
+    Column("inputs", LargeBinary, nullable=False),
+    Column("granted", LargeBinary),
+    Column("expires", BigInteger, nullable=False),
+)
+
+link_codes = Table(
+    "link_codes",
+    metadata,
+    Column(
+        "connection_key",
+        Integer,
+        ForeignKey("connections.connection_key", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("hash", Name, unique=True),
+    Column("reinstalled", Boolean, nullable=False),
+    Column("expires", BigInteger, nullable=False),
+)
+
+magic_links = Table(
+    "magic_links",
+    metadata,
+    Column("id", Name, primary_key=True),
+    *_whose(),
+    Column("hash", Name, nullable=False, unique=True),
+    Column("options", Text, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("expires", BigInteger, nullable=False),
+    Index("ix_magic_links_organization", "organization_id", "created", "id"),
 )
 
 

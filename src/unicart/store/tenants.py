@@ -4,10 +4,11 @@ import hmac
 import time
 import uuid
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, Update, bindparam, case, delete, insert, select
+from sqlalchemy import BigInteger, Column, Select, Update, bindparam, case, delete, insert, select
 
 from unicart.contract.common import format_date
 from unicart.contract.events import CONNECTION_CREATED, CONNECTION_DELETED, Source, of_connection
@@ -208,16 +209,19 @@ async def find_connection(database: Database, id: str) -> Connection | None:
 
 
 async def find_connection_by_token(database: Database, token: str) -> Connection | None:
-    """The connection whose access token this is."""
+    """The connection whose access token this is, from its first install or from its last reinstall."""
     hash = hash_secret(token)
-    statement = database.prepared(
-        "find_connection_by_token",
-        lambda: select(_c.token_hash, *COLUMNS).where(_c.token_hash == bindparam("wanted")),
-    )
-    rows = await database.fetch(statement, {"wanted": hash})
-    if not rows or not hmac.compare_digest(rows[0][0], hash):
-        return None
-    return read(Connection, tuple(rows[0])[1:])
+    for column in (_c.token_hash, _c.reinstalled_token_hash):
+        key = "find_connection_by_token", column.name
+        statement = database.prepared(key, partial(_with_value, column))
+        rows = await database.fetch(statement, {"wanted": hash})
+        if rows and hmac.compare_digest(rows[0][0], hash):
+            return read(Connection, tuple(rows[0])[1:])
+    return None
+
+
+def _with_value(column: Column[Any]) -> Select[Any]:
+    return select(column, *COLUMNS).where(column == bindparam("wanted"))
 
 
 async def connections_by_key(database: Database, keys: Collection[int]) -> dict[int, Connection]:
@@ -318,11 +322,13 @@ def _count_uses() -> Update:
 
 
 async def new_token(database: Database, connection: Connection) -> str:
-    """A new access token; the old one stops working."""
+    """A new access token; the old ones stop working."""
     token = new_secret("uc_tok")
     async with database.write() as transaction:
         await transaction.execute(
-            connections.update().where(_c.connection_key == connection.key).values(token_hash=hash_secret(token))
+            connections.update()
+            .where(_c.connection_key == connection.key)
+            .values(token_hash=hash_secret(token), reinstalled_token_hash=None)
         )
     return token
 

@@ -35,14 +35,15 @@ def complete_credentials(integration_name: str, given: Mapping[str, str]) -> dic
         value = given.get(field.name, "").strip() or field.default or ""
         if field.required and not value:
             raise InvalidCredentials(f"{field.name}: is required. {field.help}")
-        if field.kind == "url" and value and not _is_url(value):
+        if field.kind == "url" and value and not is_url(value):
             raise InvalidCredentials(f"{field.name}: {value!r} is not an http or https URL. {field.help}")
         if value:
             complete[field.name] = value
     return complete
 
 
-def _is_url(text: str) -> bool:
+def is_url(text: str) -> bool:
+    """Whether ``text`` is a URL that a platform can be asked at."""
     try:
         parts = urlsplit(text)
     except ValueError:

@@ -1,0 +1,1 @@
+"""The hosted dialog with which merchants connect their shops: its script, its pages, and authorization at platforms."""
