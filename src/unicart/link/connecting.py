@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Mapping
 
-from unicart.connectors.kit import ConnectorError
+from unicart.connectors.kit import Account, ConnectorError
 from unicart.connectors.registry import connector
 from unicart.settings import Settings
 from unicart.store import links, schedules, tenants
@@ -48,7 +48,7 @@ class Connecting:
         credentials = connect.complete_credentials(integration_name, given)
         account = await connect.check(integration_name, credentials, private_network=self.private_network)
         if session.connection_id is None:
-            connection = await self._add(session, integration_name, account.account_name, credentials)
+            connection = await self._add(session, integration_name, account, credentials)
         else:
             connection = await self._reinstall(session, account.account_name, credentials)
         # Should nobody be there to take an auth code, the connection can still be exchanged by its id.
@@ -78,14 +78,15 @@ class Connecting:
         return await links.put_code(self._database, key, reinstalled=session.connection_id is not None)
 
     async def _add(
-        self, session: Session, integration_name: str, account_name: str, credentials: dict[str, str]
+        self, session: Session, integration_name: str, account: Account, credentials: dict[str, str]
     ) -> Connection:
         connection, _ = await tenants.add_connection(
             self._database,
             self._vault,
             organization_id=session.organization_id,
             integration_name=integration_name,
-            account_name=account_name,
+            account_id=account.account_id,
+            account_name=account.account_name,
             credentials=credentials,
             private_network=self.private_network,
             customer_id=session.customer_id,

@@ -358,7 +358,7 @@ async def create_magic_link(
         organization_id=purpose.organization_id,
         connection_id=purpose.connection_id,
         customer_id=purpose.customer_id,
-        hash=hash_secret(_secret(vault, id)),
+        hash=hash_secret(_secret(vault.signing_key, id)),
         options=options,
         created=now,
         expires=now + days * DAY,
@@ -370,15 +370,15 @@ async def create_magic_link(
     return link
 
 
-def _secret(vault: Vault, id: str) -> str:
-    digest = hmac.digest(vault.signing_key, b"magic link " + id.encode(), "sha256")
+def _secret(key: bytes, id: str) -> str:
+    digest = hmac.digest(key, b"magic link " + id.encode(), "sha256")
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 def magic_secret(vault: Vault, link: MagicLink) -> str | None:
-    """The secret of a magic link's URL. It is computed, not stored; null if the link was made with another key."""
-    secret = _secret(vault, link.id)
-    return secret if hmac.compare_digest(hash_secret(secret), link.hash) else None
+    """The secret of a magic link's URL. It is computed, not stored; null if the link was made with a key that is gone."""
+    secrets = (_secret(key, link.id) for key in vault.verifying_keys)
+    return next((secret for secret in secrets if hmac.compare_digest(hash_secret(secret), link.hash)), None)
 
 
 async def list_magic_links(database: Database, organization_id: str) -> list[MagicLink]:

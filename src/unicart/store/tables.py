@@ -359,8 +359,8 @@ link_authorizations = Table(
     Column("session_hash", Name, ForeignKey("link_sessions.hash", ondelete="CASCADE"), nullable=False),
     Column("integration_name", Name, nullable=False),
     Column("browser_hash", Name, unique=True),
-    Column("inputs", LargeBinary, nullable=False),
-    Column("granted", LargeBinary),
+    Column("inputs", LargeBinary, nullable=False, info=ENCRYPTED),
+    Column("granted", LargeBinary, info=ENCRYPTED),
     Column("expires", BigInteger, nullable=False),
 )
 
