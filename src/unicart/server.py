@@ -13,6 +13,7 @@ import uvicorn
 import uvloop
 
 from unicart.api.app import create_app
+from unicart.dashboard.app import routes as dashboard_routes
 from unicart.settings import Settings
 from unicart.store.database import open_database
 from unicart.store.secrets import Vault
@@ -75,7 +76,7 @@ async def _serve(
         gc.freeze()
         server = _Server(
             uvicorn.Config(
-                create_app(database, vault, settings),
+                create_app(database, vault, settings, extra=dashboard_routes(database, vault, settings)),
                 log_config=None,
                 access_log=False,
                 server_header=False,

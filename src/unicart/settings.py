@@ -13,6 +13,7 @@ class SettingsError(Exception):
 
 
 MAX_HISTORY_DAYS = 36_500
+SHORTEST_PASSWORD = 12
 DATABASE_URLS = ("sqlite:///", "postgresql://", "postgres://")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -26,6 +27,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     of a new connection pulls the orders of the last ``history_days``; 0 means all. Webhooks are sent to private addresses
     only with ``webhook_private_network``. ``public_url`` is where platforms reach this Unicart with their webhooks; without
     it, they are polled only. Everything is compared with the platforms once in ``reconcile_hours``; 0 is never.
+    ``dashboard_password`` is the operator's; without it, one is made at the first start.
     """
 
     data_dir: str = "data"
@@ -38,6 +40,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     webhook_private_network: bool = False
     public_url: str = ""
     reconcile_hours: int = 24
+    dashboard_password: str = ""
     log_level: str = "info"
 
     def __post_init__(self) -> None:
@@ -52,6 +55,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"UNICART_HISTORY_DAYS: must be from 0 (everything) to {MAX_HISTORY_DAYS}")
         if self.reconcile_hours < 0:
             raise ValueError("UNICART_RECONCILE_HOURS: must not be negative")
+        if 0 < len(self.dashboard_password) < SHORTEST_PASSWORD:
+            raise ValueError(f"UNICART_DASHBOARD_PASSWORD: must have at least {SHORTEST_PASSWORD} characters")
         if self.public_url and not self.public_url.startswith(("https://", "http://")):
             raise ValueError("UNICART_PUBLIC_URL: must be an http or https URL")
         if self.log_level.lower() not in LOG_LEVELS:

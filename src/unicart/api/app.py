@@ -1,5 +1,7 @@
 """The ASGI application."""
 
+from collections.abc import Sequence
+
 from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -29,8 +31,8 @@ from unicart.store.secrets import Vault
 from unicart.sync.writes import Writer
 
 
-def create_app(database: Database, vault: Vault, settings: Settings) -> ASGIApp:
-    """The application on ``database``, which the caller opens and closes."""
+def create_app(database: Database, vault: Vault, settings: Settings, *, extra: Sequence[BaseRoute] = ()) -> ASGIApp:
+    """The application on ``database``, which the caller opens and closes; ``extra`` are routes of other rooms."""
     services = Services(
         database=database,
         authenticator=Authenticator(database),
@@ -51,6 +53,7 @@ def create_app(database: Database, vault: Vault, settings: Settings) -> ASGIApp:
         *inbound.routes(database, vault),
         *operations.routes(database),
         *docs.routes(),
+        *extra,
     ]
     router = Router(routes, redirect_slashes=False, default=_no_page)
 

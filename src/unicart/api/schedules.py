@@ -72,7 +72,7 @@ class ScheduleRoutes:
         connection = (await self._services.caller(request.scope, write=True)).connection
         facts = connector(connection.integration_name).facts
         known = [name.value for name in (*facts.functions, *facts.write_functions)]
-        names = _read_disabled(await read_object(request), known)
+        names = read_disabled(await read_object(request), known)
         await tenants.disable_functions(self._services.database, connection, names)
         return Reply(encode(ConnectionUpdated(id=connection.id)))
 
@@ -106,7 +106,7 @@ DEPENDS = {
 """What a write reads back with."""
 
 
-def _read_disabled(fields: Fields, known: Sequence[str]) -> list[str]:
+def read_disabled(fields: Fields, known: Sequence[str]) -> list[str]:
     """The functions to disable; none for null, which drops what was said before.
 
     Raises:

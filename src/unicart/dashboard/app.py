@@ -1,0 +1,61 @@
+"""The routes of the dashboard."""
+
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+
+from unicart.api.page_tokens import PageTokens
+from unicart.contract.errors import NotFound
+from unicart.dashboard.connections import ConnectionPages
+from unicart.dashboard.login import LoginPages
+from unicart.dashboard.pages import FOLDER, HOME, LOGIN, Desk, Page, Show, Visit
+from unicart.dashboard.sessions import LoginLimiter
+from unicart.settings import Settings
+from unicart.store.database import Database
+from unicart.store.secrets import Vault
+
+ASSETS = {"dashboard.css": "text/css", "dashboard.js": "text/javascript", "icon.svg": "image/svg+xml"}
+
+
+def routes(database: Database, vault: Vault, settings: Settings) -> list[Route]:
+    """``/dashboard`` and everything below it."""
+    desk = Desk(database, vault, settings, PageTokens(vault.signing_key), LoginLimiter())
+    login = LoginPages(desk)
+    return [
+        Route(f"{HOME}/assets/{{name}}", Page(desk, f"{HOME}/assets/{{name}}", _asset, open_to_all=True)),
+        *_both(desk, LOGIN, login.form, login.sign_in, open_to_all=True),
+        *_both(desk, f"{HOME}/logout", None, login.sign_out),
+        *_connections(desk),
+        Route(f"{HOME}/{{path:path}}", Page(desk, HOME, _nothing)),
+    ]
+
+
+def _connections(desk: Desk) -> list[Route]:
+    pages = ConnectionPages(desk)
+    one = f"{HOME}/connections/{{id}}"
+    return [
+        *_both(desk, HOME, pages.overview, None),
+        *_both(desk, one, pages.one, None),
+        *_both(desk, f"{one}/functions", None, pages.change_functions),
+        *_both(desk, f"{one}/quarantine", None, pages.retry_quarantined),
+        *_both(desk, f"{one}/schedules/{{function}}", None, pages.change_schedule),
+    ]
+
+
+def _both(desk: Desk, path: str, get: Show | None, post: Show | None, *, open_to_all: bool = False) -> list[Route]:
+    """The routes of a path that is shown by ``get``, and whose form goes to ``post``."""
+    found = []
+    for method, show in (("GET", get), ("POST", post)):
+        if show is not None:
+            found.append(Route(path, Page(desk, path, show, open_to_all=open_to_all), methods=[method]))
+    return found
+
+
+async def _asset(visit: Visit) -> Response:
+    name = visit.path["name"]
+    if name not in ASSETS:
+        return await _nothing(visit)
+    return FileResponse(FOLDER / "assets" / name, media_type=ASSETS[name])
+
+
+async def _nothing(visit: Visit) -> Response:
+    raise NotFound("There is no such page. Go on from the list of connections.", id=visit.request.url.path)
