@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
 
 from dashboard.browsing import NOW
 from unicart.api.app import create_app
@@ -79,13 +79,18 @@ async def context(browser: Browser, site: str) -> AsyncIterator[BrowserContext]:
     await opened.close()
 
 
+def is_complaint(message: ConsoleMessage) -> bool:
+    """Whether the browser tells of an error, other than that a page was answered with an error's status."""
+    return message.type == "error" and not message.text.startswith("Failed to load resource")
+
+
 @pytest.fixture
 async def page(context: BrowserContext, site: str, database: Database, shop: Connection) -> AsyncIterator[Page]:
     """A page of a browser that is signed in, where there is a shop. Whatever the browser complains about fails the test."""
     opened = await context.new_page()
     complaints: list[str] = []
     opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    opened.on("console", lambda message: complaints.append(message.text) if is_complaint(message) else None)
     session = await operators.begin_session(database, int(time.time()))
     await context.add_cookies([{"name": COOKIE, "value": session, "url": site}])
     await opened.goto("/dashboard")

@@ -144,12 +144,15 @@ class WebhookRoutes:
     async def test(self, request: Request) -> Reply:
         """Send a test event now, and tell how that went."""
         _, endpoint = await self._one(request, "/test", write=True)
+        return Reply(encode({"data": _shown_attempt(await self.send_test(endpoint))}))
+
+    async def send_test(self, endpoint: Endpoint) -> Attempt:
+        """Send a test event to an endpoint now."""
         now = int(time.time())
         secrets = await webhooks.read_secrets(self._database, self._vault, endpoint, now)
         event = of_endpoint(ENDPOINT_TEST, {"endpoint_id": endpoint.id, "url": endpoint.url})
         async with Sender(endpoint.url, private_network=self._private_network) as sender:
-            attempt = await sender.send(Stored(0, "", event.type, now, event.body), secrets)
-        return Reply(encode({"data": _shown_attempt(attempt)}))
+            return await sender.send(Stored(0, "", event.type, now, event.body), secrets)
 
     async def attempts(self, request: Request) -> Reply:
         """What was sent to an endpoint, the newest attempt first."""

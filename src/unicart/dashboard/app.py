@@ -3,12 +3,19 @@
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
+from unicart.api.authentication import Authenticator
 from unicart.api.page_tokens import PageTokens
+from unicart.api.rate_limit import RateLimiter
+from unicart.api.records import Services
+from unicart.api.webhooks import WebhookRoutes
 from unicart.contract.errors import NotFound
 from unicart.dashboard.connections import ConnectionPages
+from unicart.dashboard.events import EventPages
+from unicart.dashboard.explorer import ExplorerPages
 from unicart.dashboard.login import LoginPages
 from unicart.dashboard.pages import FOLDER, HOME, LOGIN, Desk, Page, Show, Visit
 from unicart.dashboard.sessions import LoginLimiter
+from unicart.dashboard.webhooks import WebhookPages
 from unicart.settings import Settings
 from unicart.store.database import Database
 from unicart.store.secrets import Vault
@@ -18,13 +25,18 @@ ASSETS = {"dashboard.css": "text/css", "dashboard.js": "text/javascript", "icon.
 
 def routes(database: Database, vault: Vault, settings: Settings) -> list[Route]:
     """``/dashboard`` and everything below it."""
-    desk = Desk(database, vault, settings, PageTokens(vault.signing_key), LoginLimiter())
+    tokens = PageTokens(vault.signing_key)
+    services = Services(database, Authenticator(database), RateLimiter(0, 0), tokens)
+    hooks = WebhookRoutes(services, vault, private_network=settings.webhook_private_network)
+    desk = Desk(database, vault, settings, tokens, LoginLimiter(), hooks)
     login = LoginPages(desk)
     return [
         Route(f"{HOME}/assets/{{name}}", Page(desk, f"{HOME}/assets/{{name}}", _asset, open_to_all=True)),
         *_both(desk, LOGIN, login.form, login.sign_in, open_to_all=True),
         *_both(desk, f"{HOME}/logout", None, login.sign_out),
         *_connections(desk),
+        *_explorer(desk),
+        *_organizations(desk),
         Route(f"{HOME}/{{path:path}}", Page(desk, HOME, _nothing)),
     ]
 
@@ -38,6 +50,32 @@ def _connections(desk: Desk) -> list[Route]:
         *_both(desk, f"{one}/functions", None, pages.change_functions),
         *_both(desk, f"{one}/quarantine", None, pages.retry_quarantined),
         *_both(desk, f"{one}/schedules/{{function}}", None, pages.change_schedule),
+    ]
+
+
+def _explorer(desk: Desk) -> list[Route]:
+    pages = ExplorerPages(desk)
+    lists = f"{HOME}/explore/{{id}}/{{resource}}"
+    return [
+        *_both(desk, f"{HOME}/explore", pages.choose, None),
+        *_both(desk, lists, pages.page, None),
+        *_both(desk, f"{lists}/{{record:path}}", pages.one, pages.compare),
+    ]
+
+
+def _organizations(desk: Desk) -> list[Route]:
+    """The pages of what belongs to an organization."""
+    events, webhooks = EventPages(desk), WebhookPages(desk)
+    family = f"{HOME}/webhooks/{{organization}}"
+    one = f"{family}/{{id}}"
+    return [
+        *_both(desk, f"{HOME}/events", events.choose, None),
+        *_both(desk, f"{HOME}/events/{{organization}}", events.list, None),
+        *_both(desk, f"{HOME}/webhooks", webhooks.choose, None),
+        *_both(desk, family, webhooks.list, webhooks.create),
+        *_both(desk, one, webhooks.one, webhooks.change),
+        *_both(desk, f"{one}/replay", None, webhooks.replay),
+        *_both(desk, f"{one}/test", None, webhooks.test),
     ]
 
 

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from unicart.api.body import read_body
 from unicart.api.page_tokens import PageTokens
+from unicart.api.webhooks import WebhookRoutes
 from unicart.contract.common import format_date
 from unicart.contract.errors import InvalidRequest, NotFound, UnicartError
 from unicart.dashboard import sessions
@@ -46,6 +47,7 @@ class Desk(msgspec.Struct, frozen=True):
     settings: Settings
     page_tokens: PageTokens
     limiter: LoginLimiter
+    hooks: WebhookRoutes
 
     async def connection(self, id: str) -> Connection:
         """A connection.
@@ -181,6 +183,11 @@ async def _read_form(request: Request) -> list[tuple[str, str]]:
 def path_to(*parts: str) -> str:
     """A path below the dashboard's; ids may hold any character."""
     return "/".join([HOME, *(quote(part, safe="") for part in parts)])
+
+
+def url(path: str, pairs: list[tuple[str, str]]) -> str:
+    """A path with a query, if there is one."""
+    return f"{path}?{urlencode(pairs, safe='[]:,')}" if pairs else path
 
 
 _environment = Environment(
