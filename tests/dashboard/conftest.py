@@ -13,6 +13,7 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, 
 
 from dashboard.browsing import NOW
 from unicart.api.app import create_app
+from unicart.api.authentication import KeyUses
 from unicart.dashboard.app import routes
 from unicart.dashboard.sessions import COOKIE
 from unicart.settings import Settings
@@ -51,7 +52,9 @@ def settings(store_url: str, tmp_path: Path) -> Settings:
 async def site(database: Database, vault: Vault, settings: Settings) -> AsyncIterator[str]:
     """The base URL of the application, served on a port of its own."""
     listener = socket.create_server(("127.0.0.1", 0))
-    app = create_app(database, vault, settings, extra=routes(database, vault, settings))
+    uses = KeyUses(database)
+    extra = routes(database, vault, settings, uses)
+    app = create_app(database, vault, settings, extra=extra, uses=uses)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", ws="none"))
     running = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:  # noqa: ASYNC110 - nothing else tells

@@ -19,7 +19,7 @@ from unicart.api import (
     webhooks,
     writes,
 )
-from unicart.api.authentication import Authenticator
+from unicart.api.authentication import Authenticator, KeyUses
 from unicart.api.gateway import Gateway
 from unicart.api.page_tokens import PageTokens
 from unicart.api.rate_limit import RateLimiter
@@ -31,11 +31,21 @@ from unicart.store.secrets import Vault
 from unicart.sync.writes import Writer
 
 
-def create_app(database: Database, vault: Vault, settings: Settings, *, extra: Sequence[BaseRoute] = ()) -> ASGIApp:
-    """The application on ``database``, which the caller opens and closes; ``extra`` are routes of other rooms."""
+def create_app(
+    database: Database,
+    vault: Vault,
+    settings: Settings,
+    *,
+    extra: Sequence[BaseRoute] = (),
+    uses: KeyUses | None = None,
+) -> ASGIApp:
+    """The application on ``database``, which the caller opens and closes; ``extra`` are routes of other rooms.
+
+    When keys are used is told to ``uses``.
+    """
     services = Services(
         database=database,
-        authenticator=Authenticator(database),
+        authenticator=Authenticator(database, uses),
         rate_limiter=RateLimiter(settings.read_rate, settings.write_rate),
         page_tokens=PageTokens(vault.signing_key),
     )

@@ -3,15 +3,17 @@
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from unicart.api.authentication import Authenticator
+from unicart.api.authentication import Authenticator, KeyUses
 from unicart.api.page_tokens import PageTokens
 from unicart.api.rate_limit import RateLimiter
 from unicart.api.records import Services
 from unicart.api.webhooks import WebhookRoutes
 from unicart.contract.errors import NotFound
+from unicart.dashboard.charts import ChartPages
 from unicart.dashboard.connections import ConnectionPages
 from unicart.dashboard.events import EventPages
 from unicart.dashboard.explorer import ExplorerPages
+from unicart.dashboard.keys import KeyPages
 from unicart.dashboard.login import LoginPages
 from unicart.dashboard.pages import FOLDER, HOME, LOGIN, Desk, Page, Show, Visit
 from unicart.dashboard.sessions import LoginLimiter
@@ -23,12 +25,12 @@ from unicart.store.secrets import Vault
 ASSETS = {"dashboard.css": "text/css", "dashboard.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
 
-def routes(database: Database, vault: Vault, settings: Settings) -> list[Route]:
+def routes(database: Database, vault: Vault, settings: Settings, uses: KeyUses) -> list[Route]:
     """``/dashboard`` and everything below it."""
     tokens = PageTokens(vault.signing_key)
     services = Services(database, Authenticator(database), RateLimiter(0, 0), tokens)
     hooks = WebhookRoutes(services, vault, private_network=settings.webhook_private_network)
-    desk = Desk(database, vault, settings, tokens, LoginLimiter(), hooks)
+    desk = Desk(database, vault, settings, tokens, LoginLimiter(), hooks, uses)
     login = LoginPages(desk)
     return [
         Route(f"{HOME}/assets/{{name}}", Page(desk, f"{HOME}/assets/{{name}}", _asset, open_to_all=True)),
@@ -65,7 +67,7 @@ def _explorer(desk: Desk) -> list[Route]:
 
 def _organizations(desk: Desk) -> list[Route]:
     """The pages of what belongs to an organization."""
-    events, webhooks = EventPages(desk), WebhookPages(desk)
+    events, webhooks, keys, charts = EventPages(desk), WebhookPages(desk), KeyPages(desk), ChartPages(desk)
     family = f"{HOME}/webhooks/{{organization}}"
     one = f"{family}/{{id}}"
     return [
@@ -76,6 +78,11 @@ def _organizations(desk: Desk) -> list[Route]:
         *_both(desk, one, webhooks.one, webhooks.change),
         *_both(desk, f"{one}/replay", None, webhooks.replay),
         *_both(desk, f"{one}/test", None, webhooks.test),
+        *_both(desk, f"{HOME}/keys", keys.choose, None),
+        *_both(desk, f"{HOME}/keys/{{organization}}", keys.list, keys.create),
+        *_both(desk, f"{HOME}/keys/{{organization}}/{{id}}", None, keys.revoke),
+        *_both(desk, f"{HOME}/charts", charts.choose, None),
+        *_both(desk, f"{HOME}/charts/{{organization}}", charts.show, None),
     ]
 
 

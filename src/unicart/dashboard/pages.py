@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from unicart.api.authentication import KeyUses
 from unicart.api.body import read_body
 from unicart.api.page_tokens import PageTokens
 from unicart.api.webhooks import WebhookRoutes
@@ -48,6 +49,7 @@ class Desk(msgspec.Struct, frozen=True):
     page_tokens: PageTokens
     limiter: LoginLimiter
     hooks: WebhookRoutes
+    uses: KeyUses
 
     async def connection(self, id: str) -> Connection:
         """A connection.
