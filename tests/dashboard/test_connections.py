@@ -10,6 +10,7 @@ from unicart.contract.connections import ErrorType
 from unicart.store import checkpoints, leases, quarantine, schedules, tenants
 from unicart.store.checkpoints import SyncError
 from unicart.store.database import Database
+from unicart.store.secrets import Vault
 from unicart.store.tenants import Connection
 
 pytestmark = pytest.mark.anyio
@@ -114,3 +115,28 @@ async def test_quarantined_records_are_shown_and_mapped_again(page: Page, databa
     await shot(page, "connection")
     await page.get_by_role("button", name="Map them again").click()
     await expect(page.get_by_role("status")).to_contain_text("cannot be mapped by this version either")
+
+
+async def test_connections_are_found_by_their_names(
+    page: Page, database: Database, vault: Vault, shop: Connection
+) -> None:
+    for number in range(70):
+        await tenants.add_connection(
+            database,
+            vault,
+            organization_id=shop.organization_id,
+            integration_name="sandbox",
+            account_name=f"Shop {number}",
+            credentials={},
+            private_network=False,
+        )
+    await page.reload()
+    await expect(page.locator("article")).to_have_count(60)
+    await page.get_by_role("link", name="Next page").click()
+    await expect(page.locator("article")).to_have_count(11)
+    await page.get_by_label("Find").fill("harbour")
+    await page.get_by_label("Find").press("Enter")
+    await expect(page.locator("article")).to_have_count(1)
+    await page.get_by_label("Find").fill("nothing like it")
+    await page.get_by_label("Find").press("Enter")
+    await expect(page.get_by_text("No connection matches.")).to_be_visible()

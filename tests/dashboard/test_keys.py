@@ -64,7 +64,7 @@ async def test_charts_tell_orders_freshness_and_latency(
         await deliver(database, vault)
         await page.get_by_label("Connection").select_option(shop.id)
         await page.get_by_role("button", name="Show").click()
-        await expect(page.get_by_role("region", name="Freshness")).to_contain_text("7 seconds half are faster")
+        await expect(page.get_by_role("region", name="Freshness")).to_contain_text("7 seconds half took at most this")
         await expect(page.get_by_role("region", name="Webhook latency")).to_contain_text("20 deliveries")
         await expect(page.get_by_role("img", name="Orders a day")).to_be_visible()
         assert await page.locator("svg.chart").first.locator("rect").count() == 30

@@ -13,7 +13,7 @@ from unicart.contract.connections import ConnectionObject, ErrorType, SyncStatus
 from unicart.contract.errors import IntegrationError, InvalidRequest
 from unicart.contract.resources import Function
 from unicart.dashboard.json_text import indented
-from unicart.dashboard.pages import Desk, Visit, path_to
+from unicart.dashboard.pages import HOME, Desk, Visit, path_to, url
 from unicart.dashboard.wording import ADVICE
 from unicart.store import quarantine, schedules, tenants
 from unicart.store.secrets import SecretError
@@ -23,6 +23,8 @@ from unicart.sync.connect import opened_connection
 from unicart.sync.quarantine import retry
 
 HELD = 50
+SHOWN = 60
+FEW = 6
 LONGEST_EVERY = 30 * 86400
 
 
@@ -52,19 +54,27 @@ class ConnectionPages:
         """All connections."""
         database = self._desk.database
         names = {each.id: each.name for each in await tenants.list_organizations(database)}
-        found = await tenants.list_connections(database)
+        wanted, number = visit.asked("q").strip(), _page_number(visit.asked("page"))
+        matching = [each for each in await tenants.list_connections(database) if _matches(each, wanted)]
+        found = matching[(number - 1) * SHOWN : number * SHOWN]
         held = await quarantine.counts(database, [each.key for each in found])
         shown = await self._shown(found, visit.now)
-        lines = [
-            Line(
-                each,
-                names[connection.organization_id],
-                health(each, held.get(connection.key, 0)),
-                held.get(connection.key, 0),
-            )
-            for connection, each in zip(found, shown, strict=True)
-        ]
-        return visit.page("connections.html", lines=lines, several=len(names) > 1, busy=_any_busy(shown), advice=ADVICE)
+        lines = []
+        for connection, each in zip(found, shown, strict=True):
+            count = held.get(connection.key, 0)
+            lines.append(Line(each, names[connection.organization_id], health(each, count), count))
+        chosen = [("q", wanted)] if wanted else []
+        return visit.page(
+            "connections.html",
+            lines=lines,
+            several=len(names) > 1,
+            busy=_any_busy(shown),
+            advice=ADVICE,
+            wanted=wanted,
+            searchable=bool(wanted) or len(matching) > FEW,
+            previous=url(HOME, [*chosen, ("page", str(number - 1))]) if number > 1 else None,
+            next=url(HOME, [*chosen, ("page", str(number + 1))]) if len(matching) > number * SHOWN else None,
+        )
 
     async def one(self, visit: Visit) -> Response:
         """One connection."""
@@ -144,6 +154,15 @@ def health(connection: ConnectionObject, held: int) -> Health:
     if held:
         return Health("warning", "Has quarantined records")
     return Health("good", "Healthy")
+
+
+def _matches(connection: Connection, wanted: str) -> bool:
+    texts = connection.account_name, connection.customer_id or "", connection.id, connection.integration_name
+    return any(wanted.casefold() in text.casefold() for text in texts)
+
+
+def _page_number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and 0 < len(text) < 7 and int(text) else 1
 
 
 def _any_busy(shown: Sequence[ConnectionObject]) -> bool:

@@ -17,9 +17,9 @@ class LoginPages:
 
     async def form(self, visit: Visit) -> Response:
         """The login form; the first page, for who is signed in."""
-        if await operators.has_session(self._desk.database, visit.cookie, visit.now):
+        if visit.known:
             return visit.go(HOME)
-        return visit.page("login.html", problem=None, signed_in=False)
+        return visit.page("login.html", problem=None)
 
     async def sign_in(self, visit: Visit) -> Response:
         """Try a password."""
@@ -27,12 +27,12 @@ class LoginPages:
         try:
             self._desk.limiter.admit(address)
         except RateLimited as error:
-            response = visit.page("login.html", error.status, problem=error.message, signed_in=False)
+            response = visit.page("login.html", error.status, problem=error.message)
             response.headers.update(error.headers())
             return response
         database = self._desk.database
         if not await operators.check_password(database, visit.form.get("password", "")):
-            return visit.page("login.html", 401, problem="This is not the password.", signed_in=False)
+            return visit.page("login.html", 401, problem="This is not the password.")
         self._desk.limiter.succeeded(address)
         response = visit.go(HOME)
         sessions.set_cookie(response, visit.request, await operators.begin_session(database, visit.now))

@@ -77,17 +77,22 @@ class Desk(msgspec.Struct, frozen=True):
 class Visit:
     """One request of a visitor, and how it is answered."""
 
-    def __init__(self, request: Request, cookie: str, form: list[tuple[str, str]]) -> None:
+    def __init__(self, request: Request, cookie: str) -> None:
         self.request = request
         self.cookie = cookie
-        self.form = dict(form)
-        self.pairs = form
+        self.known = False
+        self.pairs: list[tuple[str, str]] = []
         self.now = int(time.time())
 
     @property
     def path(self) -> Mapping[str, str]:
         """The parts of the path."""
         return self.request.path_params
+
+    @property
+    def form(self) -> dict[str, str]:
+        """The fields of the form."""
+        return dict(self.pairs)
 
     @property
     def query(self) -> list[tuple[str, str]]:
@@ -109,7 +114,7 @@ class Visit:
             "here": self.request.url.path,
             "note": NOTES.get(self.asked("note")),
             "now": self.now,
-            "signed_in": True,
+            "signed_in": self.known,
         }
         text = _environment.get_template(template).render({**known, **content})
         return HTMLResponse(text, status)
@@ -140,8 +145,10 @@ class Page:
 
     async def _respond(self, request: Request) -> Response:
         cookie = sessions.cookie_of(request)
+        if not cookie and sessions.comes_from_elsewhere(request):
+            return Visit(request, cookie).page("again.html")
         fresh = "" if cookie else sessions.new_cookie()
-        visit = Visit(request, cookie or fresh, [])
+        visit = Visit(request, cookie or fresh)
         try:
             response = await self._answer(request, cookie, visit)
         except UnicartError as error:
@@ -151,18 +158,17 @@ class Page:
         return response
 
     async def _answer(self, request: Request, cookie: str, visit: Visit) -> Response:
-        known = bool(cookie) and await operators.has_session(self._desk.database, cookie, visit.now)
-        if not (known or self._open):
+        visit.known = bool(cookie) and await operators.has_session(self._desk.database, cookie, visit.now)
+        if not (visit.known or self._open):
             return visit.go(LOGIN)
         if request.method == "POST":
-            form = await _read_form(request)
-            sessions.require_own_form(request, cookie, dict(form).get("token", ""))
-            visit = Visit(request, cookie, form)
+            visit.pairs = await _read_form(request)
+            sessions.require_own_form(request, cookie, visit.form.get("token", ""))
         return await self._show(visit)
 
 
 def _failed(visit: Visit, error: UnicartError) -> Response:
-    response = visit.page("error.html", error.status, error=error, problems=problems(error), signed_in=False)
+    response = visit.page("error.html", error.status, error=error, problems=problems(error))
     response.headers.update(error.headers())
     return response
 

@@ -51,7 +51,7 @@ class LoginLimiter:
     def succeeded(self, address: str) -> None:
         """Forget the failures of an address."""
         mine = self._failures.pop(address, [])
-        if mine:
+        if mine and mine[-1] in self._all:
             self._all.remove(mine[-1])
 
     def _recent(self, times: list[float], now: float) -> list[float]:
@@ -71,6 +71,12 @@ def new_cookie() -> str:
 def set_cookie(response: Response, request: Request, token: str) -> None:
     """Give the visitor a token."""
     response.set_cookie(COOKIE, token, path=PATH, httponly=True, samesite="strict", secure=_is_secure(request))
+
+
+def comes_from_elsewhere(request: Request) -> bool:
+    """Whether another site has sent the visitor, so that the browser holds the cookie back once."""
+    elsewhere = request.headers.get("sec-fetch-site") == "cross-site"
+    return elsewhere and request.method == "GET" and request.headers.get("sec-fetch-mode") == "navigate"
 
 
 def form_token(cookie: str) -> str:
