@@ -27,7 +27,17 @@ from unicart.contract.resources import Function
 from unicart.events.deliverer import Deliverer
 from unicart.server import PortTaken, base_url, listen, serve
 from unicart.settings import MAX_HISTORY_DAYS, Settings, SettingsError, read_settings
-from unicart.store import checkpoints, inbox, leases, quarantine, reconciliations, rotation, schedules, tenants
+from unicart.store import (
+    checkpoints,
+    inbox,
+    leases,
+    operators,
+    quarantine,
+    reconciliations,
+    rotation,
+    schedules,
+    tenants,
+)
 from unicart.store.backup import BackupFailed
 from unicart.store.database import Database, StoreUnavailable, open_database
 from unicart.store.migrate import MigrationFailed, migrate
@@ -125,6 +135,7 @@ def demo_command(
     settings, vault = _prepare(data_dir, no_rate_limit)
     listener = listen(host, port)
     access = _run(demo.prepare(settings, vault, orders, err))
+    password = _run(_see_password(settings))
     described = {"base_url": base_url(listener), **access}
 
     def ready() -> None:
@@ -132,6 +143,7 @@ def demo_command(
             print(json.dumps(described), flush=True)
         else:
             _print_access(described)
+        _print_dashboard(described["base_url"], password)
 
     serve(settings, vault, listener, ready, worker=True)
 
@@ -149,9 +161,11 @@ def serve_command(
     """Serve the API over the connections that were added, and keep them in sync."""
     settings, vault = _prepare(data_dir, no_rate_limit)
     listener = listen(host, port)
+    password = _run(_see_password(settings))
 
     def ready() -> None:
         err.print(f"Unicart answers at {base_url(listener)}")
+        _print_dashboard(base_url(listener), password)
 
     serve(settings, vault, listener, ready, worker=not no_worker)
 
@@ -162,6 +176,18 @@ def api_command(
 ) -> None:
     """Only answer, as many processes as you like; unicart worker keeps the connections in sync, elsewhere."""
     serve_command(port, host, data_dir, no_rate_limit, no_worker=True)
+
+
+@app.command("dashboard-password")
+def dashboard_password(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Make a new password for the dashboard, shown only this once. Whoever is signed in is signed out."""
+    if read_settings().dashboard_password:
+        raise Failure("UNICART_DASHBOARD_PASSWORD is set, and holds. Change it there, or unset it first.")
+
+    async def change(database: Database, _: Vault) -> str:
+        return await operators.renew_password(database, int(time.time()))
+
+    _show({"dashboard_password": _with_store(data_dir, change)}, as_json)
 
 
 @app.command("worker")
@@ -748,6 +774,15 @@ def _with_store(data_dir: str | None, work: Any) -> Any:
     return _run(run())
 
 
+async def _see_password(settings: Settings) -> str | None:
+    """See that the dashboard has a password, and return it if it is made now."""
+    database = await open_database(settings.store_url)
+    try:
+        return await operators.ensure_password(database, settings.dashboard_password, int(time.time()))
+    finally:
+        await database.close()
+
+
 async def _organization(database: Database, wanted: str | None) -> Organization:
     if wanted is not None:
         found = await tenants.find_organization(database, wanted)
@@ -827,6 +862,12 @@ def _show_table(rows: Iterable[dict[str, Any]], title: str | None = None) -> Non
     for row in shown:
         table.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
     Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH).print(table)
+
+
+def _print_dashboard(url: str, password: str | None) -> None:
+    err.print(f"The dashboard is at {url}/dashboard")
+    if password is not None:
+        err.print(f"Its password, shown only this once: {password}")
 
 
 def _print_access(access: dict[str, Any]) -> None:

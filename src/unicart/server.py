@@ -13,6 +13,8 @@ import uvicorn
 import uvloop
 
 from unicart.api.app import create_app
+from unicart.api.authentication import KeyUses
+from unicart.dashboard.app import routes as dashboard_routes
 from unicart.link.routes import routes as link_routes
 from unicart.settings import Settings
 from unicart.store.database import open_database
@@ -69,14 +71,19 @@ async def _serve(
     settings: Settings, vault: Vault, listener: socket.socket, ready: Callable[[], None], worker: bool
 ) -> None:
     database = await open_database(settings.store_url)
-    beside = asyncio.create_task(_keep_worker(settings)) if worker else None
+    uses = KeyUses(database)
+    beside = [asyncio.create_task(uses.keep())]
+    if worker:
+        beside.append(asyncio.create_task(_keep_worker(settings)))
     try:
+        extra = [*link_routes(database, vault, settings), *dashboard_routes(database, vault, settings, uses)]
+        app = create_app(database, vault, settings, extra=extra, key_uses=uses)
         # What is loaded by now stays: collections need not look at it again.
         gc.collect()
         gc.freeze()
         server = _Server(
             uvicorn.Config(
-                create_app(database, vault, settings, extra=link_routes(database, vault, settings)),
+                app,
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -88,9 +95,9 @@ async def _serve(
         )
         await server.serve(sockets=[listener])
     finally:
-        if beside is not None:
-            beside.cancel()
-            await asyncio.gather(beside, return_exceptions=True)
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
         await database.close()
 
 

@@ -16,6 +16,7 @@ class SettingsError(Exception):
 
 
 MAX_HISTORY_DAYS = 36_500
+SHORTEST_PASSWORD = 12
 DATABASE_URLS = ("sqlite:///", "postgresql://", "postgres://")
 CONFIG_FILE = "unicart.toml"
 CONFIG = "UNICART_CONFIG"
@@ -35,7 +36,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     of a new connection pulls the orders of the last ``history_days``; 0 means all. Webhooks are sent to private addresses
     only with ``webhook_private_network``. ``public_url`` is where platforms reach this Unicart with their webhooks; without
     it, they are polled only. Everything is compared with the platforms once in ``reconcile_hours``; 0 is never.
-    ``log_requests`` writes a line for each answered request. ``traces`` sends OpenTelemetry traces.
+    ``log_requests`` writes a line for each answered request. ``traces`` sends OpenTelemetry traces. ``dashboard_password`` is
+    the operator's; without it, one is made at the first start.
 
     The link dialog opens on pages of ``link_origins``, comma-separated; without any, on this machine's own (localhost).
     Merchants may name shops on private addresses only with ``link_private_network``. With the client id and secret of an app,
@@ -62,6 +64,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     amazon_client_id: str = ""
     amazon_client_secret: str = ""
     amazon_draft: bool = False
+    dashboard_password: str = ""
     log_level: str = "info"
     log_format: str = "text"
     log_requests: bool = False
@@ -79,6 +82,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"UNICART_HISTORY_DAYS: must be from 0 (everything) to {MAX_HISTORY_DAYS}")
         if self.reconcile_hours < 0:
             raise ValueError("UNICART_RECONCILE_HOURS: must not be negative")
+        if 0 < len(self.dashboard_password) < SHORTEST_PASSWORD:
+            raise ValueError(f"UNICART_DASHBOARD_PASSWORD: must have at least {SHORTEST_PASSWORD} characters")
         if self.public_url and not self.public_url.startswith(("https://", "http://")):
             raise ValueError("UNICART_PUBLIC_URL: must be an http or https URL")
         for origin in self.embedding_origins:

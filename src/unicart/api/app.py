@@ -22,7 +22,7 @@ from unicart.api import (
     webhooks,
     writes,
 )
-from unicart.api.authentication import Authenticator
+from unicart.api.authentication import Authenticator, KeyUses
 from unicart.api.gateway import Gateway
 from unicart.api.page_tokens import PageTokens
 from unicart.api.rate_limit import RateLimiter
@@ -35,14 +35,21 @@ from unicart.store.secrets import Vault
 from unicart.sync.writes import Writer
 
 
-def create_app(database: Database, vault: Vault, settings: Settings, *, extra: Sequence[BaseRoute] = ()) -> ASGIApp:
+def create_app(
+    database: Database,
+    vault: Vault,
+    settings: Settings,
+    *,
+    extra: Sequence[BaseRoute] = (),
+    key_uses: KeyUses | None = None,
+) -> ASGIApp:
     """The application on ``database``, which the caller opens before its lifespan begins and closes after its end.
 
-    ``extra`` are routes of other rooms.
+    ``extra`` are routes of other rooms. When keys are used is told to ``key_uses``.
     """
     services = Services(
         database=database,
-        authenticator=Authenticator(database),
+        authenticator=Authenticator(database, key_uses),
         rate_limiter=RateLimiter(settings.read_rate, settings.write_rate),
         page_tokens=PageTokens(vault.verifying_keys),
         uses=Uses(database),

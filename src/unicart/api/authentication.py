@@ -1,18 +1,23 @@
 """Who is asking: the organization's API key and the connection's access token."""
 
+import asyncio
+import logging
 import time
 
 import msgspec
 
 from unicart import logs
 from unicart.contract.errors import Forbidden, Unauthorized
-from unicart.store.database import Database
-from unicart.store.tenants import ApiKey, Connection, find_connection_by_token, find_key
+from unicart.store.database import Database, StoreUnavailable
+from unicart.store.tenants import ApiKey, Connection, find_connection_by_token, find_key, note_key_uses
+
+log = logging.getLogger(__name__)
 
 KEY_HEADER = b"x-trackstar-api-key"
 TOKEN_HEADER = b"x-trackstar-access-token"
 REMEMBERED = 10_000
 TRUSTED_SECONDS = 1.0
+STORE_USES_EVERY = 30.0
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -37,11 +42,44 @@ class _Known(msgspec.Struct, frozen=True):
     until: float
 
 
-class Authenticator:
-    """Finds callers. One that was found is trusted for a second, which is how long a revoked key may live on."""
+class KeyUses:
+    """When keys were last used: noted in memory, and stored now and then, so that no request waits for a write."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._used: dict[str, int] = {}
+
+    def note(self, key: ApiKey) -> None:
+        """Note that a key is used now."""
+        self._used[key.id] = int(time.time())
+
+    async def store(self) -> None:
+        """Store what was noted; what cannot be stored is noted still."""
+        used, self._used = self._used, {}
+        if not used:
+            return
+        try:
+            await note_key_uses(self._database, used)
+        except StoreUnavailable as error:
+            self._used = used | self._used
+            log.warning("When keys were last used cannot be stored now: %s", error)
+
+    async def keep(self) -> None:
+        """Store until cancelled, and once more then."""
+        try:
+            while True:
+                await asyncio.sleep(STORE_USES_EVERY)
+                await self.store()
+        finally:
+            await self.store()
+
+
+class Authenticator:
+    """Finds callers. One that was found is trusted for a second, which is how long a revoked key may live on."""
+
+    def __init__(self, database: Database, uses: KeyUses | None = None) -> None:
+        self._database = database
+        self._uses = uses
         self._known: dict[tuple[bytes, bytes], _Known] = {}
 
     async def caller(self, headers: list[tuple[bytes, bytes]]) -> Caller:
@@ -82,6 +120,8 @@ class Authenticator:
         known = await find_key(self._database, key)
         if known is None:
             raise Unauthorized("Invalid API key.")
+        if self._uses is not None:
+            self._uses.note(known)
         return known
 
     async def _find(self, key: str, token: str) -> Caller:

@@ -125,7 +125,7 @@ class ConnectionRoutes:
         )
         page = found[: query.limit]
         behind = f"{page[-1].function} {page[-1].raw_key}" if len(found) > query.limit else None
-        return self._page([_quarantined(each) for each in page], connection.id, "quarantine", behind)
+        return self._page([quarantined_record(each) for each in page], connection.id, "quarantine", behind)
 
     async def _connection(self, request: Request) -> Connection:
         key = await self._services.key(request.scope)
@@ -138,7 +138,7 @@ class ConnectionRoutes:
     async def _shown(self, page: Sequence[Connection]) -> Sequence[ConnectionObject]:
         statuses = await read_statuses(self._services.database, [connection.key for connection in page])
         now = int(time.time())
-        return [_connection(connection, statuses[connection.key], now) for connection in page]
+        return [connection_object(connection, statuses[connection.key], now) for connection in page]
 
     def _after(self, query: PageQuery, owner: str, resource: str) -> str:
         if query.page_token is None:
@@ -152,7 +152,8 @@ class ConnectionRoutes:
         return Reply(encode({"data": data, "next_token": token, "total_count": len(data)}))
 
 
-def _connection(connection: Connection, status: Status, now: int) -> ConnectionObject:
+def connection_object(connection: Connection, status: Status, now: int) -> ConnectionObject:
+    """A connection as it is served."""
     facts = _facts(connection.integration_name)
     functions = list(facts.functions) if facts else []
     actions = available_actions(connection)
@@ -270,7 +271,8 @@ def _error(error: SyncError) -> ConnectionProblem:
     )
 
 
-def _quarantined(held: Quarantined) -> QuarantinedRecord:
+def quarantined_record(held: Quarantined) -> QuarantinedRecord:
+    """A quarantined record as it is served."""
     return QuarantinedRecord(
         function_name=Function(held.function),
         record=held.raw_key,

@@ -68,7 +68,7 @@ class ScheduleRoutes:
         """Disable functions of the connection, and enable all others."""
         facts = connector(change.connection.integration_name).facts
         known = [name.value for name in (*facts.functions, *facts.write_functions)]
-        names = _read_disabled(change.fields, known)
+        names = read_disabled(change.fields, known)
         await tenants.disable_functions(change.database, change.connection, names)
         self._services.authenticator.forget(change.connection)
         return ConnectionUpdated(id=change.connection.id)
@@ -103,7 +103,7 @@ DEPENDS = {
 """What a write reads back with."""
 
 
-def _read_disabled(fields: Fields, known: Sequence[str]) -> list[str]:
+def read_disabled(fields: Fields, known: Sequence[str]) -> list[str]:
     """The functions to disable; none for null, which drops what was said before.
 
     Raises:

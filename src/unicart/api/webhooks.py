@@ -91,7 +91,7 @@ class WebhookRoutes:
     async def list(self, request: Request) -> Reply:
         """All endpoints of the organization."""
         key = await self._admit(request, "/webhooks", write=False)
-        found = [await self._shown(each) for each in await webhooks.list_endpoints(self._database, key.organization_id)]
+        found = [await self.shown(each) for each in await webhooks.list_endpoints(self._database, key.organization_id)]
         return Reply(encode({"data": found, "next_token": None, "total_count": len(found)}))
 
     async def create(self, request: Request) -> Reply:
@@ -100,7 +100,7 @@ class WebhookRoutes:
         body = _decoded(await read_body(request), EndpointBody)
         if body.url is UNSET:
             raise InvalidRequest("json", {"url": ["is required"]})
-        await self._check(key, body)
+        await self.check(key.organization_id, body)
         given = {name: value for name, value in msgspec.structs.asdict(body).items() if value is not UNSET}
         try:
             made, secret = await webhooks.create(
@@ -109,25 +109,25 @@ class WebhookRoutes:
         except TooManyEndpoints:
             message = f"there are {MOST_ENDPOINTS} endpoints already; delete one first"
             raise InvalidRequest("json", {"url": [message]}) from None
-        return Reply(encode({"data": {**msgspec.structs.asdict(await self._shown(made)), "secret": secret}}))
+        return Reply(encode({"data": {**msgspec.structs.asdict(await self.shown(made)), "secret": secret}}))
 
     async def get(self, request: Request) -> Reply:
         """One endpoint."""
         _, endpoint = await self._one(request, "", write=False)
-        return Reply(encode({"data": await self._shown(endpoint)}))
+        return Reply(encode({"data": await self.shown(endpoint)}))
 
     async def change(self, request: Request) -> Reply:
         """Change what is given of an endpoint."""
         key, endpoint = await self._one(request, "", write=True)
         body = _decoded(await read_body(request), EndpointBody)
-        await self._check(key, body)
+        await self.check(key.organization_id, body)
         given = {name: value for name, value in msgspec.structs.asdict(body).items() if value is not UNSET}
         if endpoint.disabled and body.disabled is False:
             given["failing_since"] = None
         changed = await webhooks.change(self._database, msgspec.structs.replace(endpoint, **given), int(time.time()))
         if changed is None:
             raise _not_found(endpoint.id)
-        return Reply(encode({"data": await self._shown(changed)}))
+        return Reply(encode({"data": await self.shown(changed)}))
 
     async def remove(self, request: Request) -> Reply:
         """Delete an endpoint."""
@@ -144,12 +144,15 @@ class WebhookRoutes:
     async def test(self, request: Request) -> Reply:
         """Send a test event now, and tell how that went."""
         _, endpoint = await self._one(request, "/test", write=True)
+        return Reply(encode({"data": _shown_attempt(await self.send_test(endpoint))}))
+
+    async def send_test(self, endpoint: Endpoint) -> Attempt:
+        """Send a test event to an endpoint now."""
         now = int(time.time())
         secrets = await webhooks.read_secrets(self._database, self._vault, endpoint, now)
         event = of_endpoint(ENDPOINT_TEST, {"endpoint_id": endpoint.id, "url": endpoint.url})
         async with Sender(endpoint.url, private_network=self._private_network) as sender:
-            attempt = await sender.send(Stored(0, "", event.type, now, event.body), secrets)
-        return Reply(encode({"data": _shown_attempt(attempt)}))
+            return await sender.send(Stored(0, "", event.type, now, event.body), secrets)
 
     async def attempts(self, request: Request) -> Reply:
         """What was sent to an endpoint, the newest attempt first."""
@@ -196,7 +199,8 @@ class WebhookRoutes:
             raise _not_found(id)
         return key, endpoint
 
-    async def _shown(self, endpoint: Endpoint) -> WebhookEndpoint:
+    async def shown(self, endpoint: Endpoint) -> WebhookEndpoint:
+        """An endpoint as it is served."""
         waiting, failed = await webhooks.count_failed(self._database, endpoint)
         since = endpoint.failing_since
         return WebhookEndpoint(
@@ -215,13 +219,18 @@ class WebhookRoutes:
             updated_date=format_date(endpoint.updated),
         )
 
-    async def _check(self, key: ApiKey, body: EndpointBody) -> None:
+    async def check(self, organization_id: str, body: EndpointBody) -> None:
+        """Look whether an endpoint of the organization may be given what ``body`` holds.
+
+        Raises:
+            InvalidRequest: naming each field that it may not.
+        """
         problems: dict[str, list[str]] = {}
         for name, problem in (
             ("url", await self._url_problem(body.url)),
             ("description", _description_problem(body.description)),
             ("event_types", _types_problem(body.event_types)),
-            ("connection_ids", await self._connections_problem(key, body.connection_ids)),
+            ("connection_ids", await self._connections_problem(organization_id, body.connection_ids)),
         ):
             if problem:
                 problems[name] = [problem]
@@ -246,12 +255,12 @@ class WebhookRoutes:
             return None
         return None
 
-    async def _connections_problem(self, key: ApiKey, ids: tuple[str, ...] | Unset | None) -> str | None:
+    async def _connections_problem(self, organization_id: str, ids: tuple[str, ...] | Unset | None) -> str | None:
         if ids is UNSET or ids is None:
             return None
         if not ids:
             return "must hold at least one id; null means all"
-        known = {each.id for each in await tenants.list_connections(self._database, key.organization_id)}
+        known = {each.id for each in await tenants.list_connections(self._database, organization_id)}
         unknown = sorted(set(ids) - known)
         return f"{unknown[0]!r} is no connection of yours" if unknown else None
 

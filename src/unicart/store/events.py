@@ -122,6 +122,26 @@ async def last(database: Database, organization_id: str) -> int:
     return max(rows[0][0] if rows else 0, await pruned(database, organization_id))
 
 
+async def newest(
+    database: Database,
+    organization_id: str,
+    before: int | None,
+    limit: int,
+    *,
+    type: str | None = None,
+    connection_id: str | None = None,
+) -> list[Stored]:
+    """Events of an organization below the number ``before``, the newest first."""
+    c = events.c
+    query = select(c.id, c.connection_id, c.type, c.created, c.body).where(c.organization_id == organization_id)
+    for column, value in ((c.type, type), (c.connection_id, connection_id)):
+        if value is not None:
+            query = query.where(column == value)
+    if before is not None:
+        query = query.where(c.id < before)
+    return [Stored(*row) for row in await database.execute(query.order_by(c.id.desc()).limit(limit))]
+
+
 async def prune(database: Database, before: int) -> int:
     """Delete some of the events that are older than ``before`` (epoch seconds), and return how many."""
     c = events.c

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 import msgspec
-from sqlalchemy import bindparam, delete, select, tuple_
+from sqlalchemy import bindparam, delete, func, select, tuple_
 
 from unicart.store.database import Database, Transaction
 from unicart.store.rows import columns, read
@@ -70,6 +70,12 @@ async def list_quarantined(
         query = query.where(tuple_(_c.function, _c.raw_key) > after)
     rows = await database.execute(query.order_by(_c.function, _c.raw_key).limit(limit))
     return [Quarantined(*row) for row in rows]
+
+
+async def counts(database: Database, keys: Collection[int]) -> dict[int, int]:
+    """How many records are quarantined, by connection, of those that have any."""
+    query = select(_c.connection_key, func.count()).where(_c.connection_key.in_(keys)).group_by(_c.connection_key)
+    return {row[0]: row[1] for row in await database.execute(query)}
 
 
 async def take(

@@ -48,6 +48,24 @@ api_keys = Table(
     Column("hash", Name, nullable=False, unique=True),
     Column("read_only", Boolean, nullable=False),
     Column("created", BigInteger, nullable=False),
+    Column("last_used", BigInteger),
+)
+
+operator = Table(
+    "operator",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("password", Text, nullable=False),
+    Column("changed", BigInteger, nullable=False),
+)
+
+operator_sessions = Table(
+    "operator_sessions",
+    metadata,
+    Column("hash", Name, primary_key=True),
+    Column("created", BigInteger, nullable=False),
+    Column("expires", BigInteger, nullable=False),
+    Index("ix_operator_sessions_expires", "expires"),
 )
 
 connections = Table(

@@ -14,7 +14,7 @@ from unicart.contract.common import format_date
 from unicart.contract.events import CONNECTION_CREATED, CONNECTION_DELETED, Source, of_connection
 from unicart.store import events
 from unicart.store.database import Database, Transaction
-from unicart.store.rows import read
+from unicart.store.rows import columns, read
 from unicart.store.secrets import Vault, hash_secret, new_secret
 from unicart.store.tables import api_keys, connections, metadata, organizations, schedules
 
@@ -121,6 +121,39 @@ async def revoke_keys(database: Database, organization_id: str, name: str) -> No
     c = api_keys.c
     async with database.write() as transaction:
         await transaction.execute(delete(api_keys).where(c.organization_id == organization_id, c.name == name))
+
+
+class ListedKey(msgspec.Struct, frozen=True):
+    """An API key as an operator sees it. Times are epoch seconds; ``last_used`` is null if no use is known."""
+
+    id: str
+    name: str
+    read_only: bool
+    created: int
+    last_used: int | None
+
+
+async def list_keys(database: Database, organization_id: str) -> list[ListedKey]:
+    """The API keys of an organization, oldest first."""
+    c = api_keys.c
+    query = select(*columns(ListedKey, api_keys)).where(c.organization_id == organization_id)
+    return [read(ListedKey, row) for row in await database.execute(query.order_by(c.created, c.id))]
+
+
+async def revoke_key(database: Database, organization_id: str, id: str) -> bool:
+    """Delete one API key of an organization; whether there was one of that id."""
+    c = api_keys.c
+    async with database.write() as transaction:
+        mine = c.organization_id == organization_id, c.id == id
+        return bool(await transaction.execute(delete(api_keys).where(*mine).returning(c.id)))
+
+
+async def note_key_uses(database: Database, used: Mapping[str, int]) -> None:
+    """Note when keys were last used (epoch seconds by the key's id)."""
+    c = api_keys.c
+    async with database.write() as transaction:
+        for id, moment in used.items():
+            await transaction.execute(api_keys.update().where(c.id == id).values(last_used=moment))
 
 
 async def find_key(database: Database, secret: str) -> ApiKey | None:

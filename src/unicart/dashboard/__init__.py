@@ -1,0 +1,1 @@
+"""The operator's pages at ``/dashboard``, rendered here and usable without JavaScript."""
