@@ -135,6 +135,15 @@ async def test_a_reinstall_leaves_everything_but_the_credentials(
             assert answer.status_code == 200
 
 
+async def test_another_shop_cannot_take_the_place_of_one(
+    client: httpx2.AsyncClient, connection: Connection, database: Database
+) -> None:
+    await tenants.change_connection(database, connection, {"account_id": "another"})
+    refused = await connect(client, await begin(client, {"connection_id": connection.id}))
+    assert "connect the other as a new shop" in refused["html"]
+    assert "auth_code" not in refused
+
+
 async def test_a_new_token_of_a_connection_ends_its_old_ones(
     client: httpx2.AsyncClient, connection: Connection, access_token: str, database: Database
 ) -> None:

@@ -41,7 +41,7 @@ class Connecting:
         """The connection of a session, made or reinstalled with the credentials that were ``given``.
 
         Raises:
-            InvalidCredentials: naming a field.
+            InvalidCredentials: naming a field, or that they are another shop's than the one to reinstall.
             ConnectorError: the platform does not accept them.
             NotConnected: there is nothing to reinstall any more.
         """
@@ -50,7 +50,7 @@ class Connecting:
         if session.connection_id is None:
             connection = await self._add(session, integration_name, account, credentials)
         else:
-            connection = await self._reinstall(session, account.account_name, credentials)
+            connection = await self._reinstall(session, account, credentials)
         # Should nobody be there to take an auth code, the connection can still be exchanged by its id.
         await links.put_exchange(self._database, connection.key, reinstalled=session.connection_id is not None)
         await links.set_connected(self._database, session, connection)
@@ -101,16 +101,23 @@ class Connecting:
         await schedule(self._database, connection, int(time.time()))
         return connection
 
-    async def _reinstall(self, session: Session, account_name: str, credentials: dict[str, str]) -> Connection:
+    async def _reinstall(self, session: Session, account: Account, credentials: dict[str, str]) -> Connection:
         connection = await self.reinstalled(session)
         if connection is None:
             raise NotConnected("This shop is not connected any more, so it cannot be reconnected.")
+        if connection.account_id not in (None, account.account_id):
+            # Records of both would mix.
+            raise connect.InvalidCredentials(
+                f"These credentials are for {account.account_name}, and the shop to be reconnected is "
+                f"{connection.account_name}. Enter that one's, or connect the other as a new shop."
+            )
         await links.reinstall(
             self._database,
             self._vault,
             connection,
             credentials,
-            account_name=account_name,
+            account_id=account.account_id,
+            account_name=account.account_name,
             private_network=self.private_network,
         )
         functions = [each.function for each in await schedules.list_schedules(self._database, connection.key)]

@@ -283,12 +283,14 @@ async def reinstall(
     connection: Connection,
     credentials: Mapping[str, str],
     *,
+    account_id: str,
     account_name: str,
     private_network: bool,
 ) -> None:
     """Give a connection new credentials; its id, tokens and records stay."""
     values = {
         "credentials": vault.encrypt(dict(credentials)),
+        "account_id": account_id,
         "account_name": account_name,
         "private_network": private_network,
     }
