@@ -90,6 +90,7 @@ async def test_what_a_sync_logs_names_its_connection(
         "postgresql://unicart:hunter2@db/unicart",
         "Authorization: Bearer abcdefgh.ijkl",
     ],
+    ids=["key", "token", "webhook", "url", "header"],
 )
 def test_no_secret_is_logged(log: io.StringIO, secret: str) -> None:
     hidden = {"postgresql://unicart:hunter2@db/unicart": "hunter2", "Authorization: Bearer abcdefgh.ijkl": "abcdefgh"}
