@@ -24,7 +24,14 @@ def until(condition: Callable[[], bool]) -> None:
 def workers() -> list[psutil.Process]:
     """The workers that are running below this test."""
     below = psutil.Process().children(recursive=True)
-    return [each for each in below if each.status() != psutil.STATUS_ZOMBIE and "worker" in each.cmdline()]
+    return [each for each in below if _works(each)]
+
+
+def _works(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE and "worker" in process.cmdline()
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_a_shop_is_pulled_without_being_asked(unicart: Unicart) -> None:

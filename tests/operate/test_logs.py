@@ -18,6 +18,7 @@ from unicart import logs
 from unicart.connectors.kit import PlatformUnavailable
 from unicart.store.database import Database
 from unicart.store.secrets import Vault, new_secret, new_webhook_secret
+from unicart.store.tables import schedules
 from unicart.store.tenants import Organization
 
 ORDERS = "/cart/orders?status=open&limit=1"
@@ -64,6 +65,9 @@ def test_a_request_is_found_by_its_id_and_its_connection(tmp_path: Path) -> None
 async def test_what_a_sync_logs_names_its_connection(
     database: Database, vault: Vault, organization: Organization, log: io.StringIO
 ) -> None:
+    async with database.write() as transaction:
+        # What other tests have left in a shared store would be synced too.
+        await transaction.execute(schedules.delete())
     shops = Shops(database, vault, organization)
     failing, platform = await shops.add(orders("1"))
     await shops.add(orders("1"))
