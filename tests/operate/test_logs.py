@@ -18,7 +18,7 @@ from unicart import logs
 from unicart.connectors.kit import PlatformUnavailable
 from unicart.store.database import Database
 from unicart.store.secrets import Vault, new_secret, new_webhook_secret
-from unicart.store.tables import schedules
+from unicart.store.tables import schedules, sync_jobs
 from unicart.store.tenants import Organization
 
 ORDERS = "/cart/orders?status=open&limit=1"
@@ -67,7 +67,8 @@ async def test_what_a_sync_logs_names_its_connection(
 ) -> None:
     async with database.write() as transaction:
         # What other tests have left in a shared store would be synced too.
-        await transaction.execute(schedules.delete())
+        for table in (schedules, sync_jobs):
+            await transaction.execute(table.delete())
     shops = Shops(database, vault, organization)
     failing, platform = await shops.add(orders("1"))
     await shops.add(orders("1"))
