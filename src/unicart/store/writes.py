@@ -49,17 +49,9 @@ class Claim(msgspec.Struct):
     answer: bytes | None
 
 
-class _Row(msgspec.Struct):
+class _Row(Claim):
     fingerprint: str
-    created: int
     lease_until: int
-    key: str
-    reference: str
-    owner: str | None
-    sent: int | None
-    before: bytes | None
-    done: int
-    answer: bytes | None
 
 
 _c = writes.c
