@@ -139,11 +139,12 @@ def demo_command(
     described = {"base_url": base_url(listener), **access}
 
     def ready() -> None:
-        if as_json:
-            print(json.dumps(described), flush=True)
-        else:
+        if not as_json:
             _print_access(described)
         _print_dashboard(described["base_url"], password)
+        if as_json:
+            # Last, so that whoever waits for this line finds everything else written.
+            print(json.dumps(described), flush=True)
 
     serve(settings, vault, listener, ready, worker=True)
 
