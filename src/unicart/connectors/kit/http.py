@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any, NoReturn, TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import httpx2
 import msgspec
@@ -224,7 +224,10 @@ class Session:
         Raises:
             ConnectorError: there is no answer, or too large a one.
         """
-        url = f"{self.base_url}{path if path.startswith('/') else f'/{path}'}"
+        below, _, query = path.partition("?")
+        url = f"{self.base_url}{below if below.startswith('/') else f'/{below}'}"
+        # Parameters given apart would take the place of those in a URL, and a signature is over all of them.
+        params = {**parse_qs(query, keep_blank_values=True), **params}
         sent = dict(self.headers)
         response, body = await self._pass(method, url, params, json, headers)
         if response.status_code == 401 and self.refresh is not None:
