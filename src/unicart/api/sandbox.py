@@ -9,7 +9,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.routing import Route
 
-from unicart.api.body import Reader, read_fields, read_object
+from unicart.api.body import Reader, read_boolean, read_fields, read_object
 from unicart.api.connections import account, available_actions
 from unicart.api.records import Services
 from unicart.api.reply import Endpoint, Reply
@@ -163,12 +163,6 @@ def _status(value: object) -> OrderStatus:
         raise ValueError(f"must be one of: {', '.join(OrderStatus)}") from None
 
 
-def _boolean(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("must be true or false")
-    return value
-
-
 def _whole(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int | Decimal) or not 0 <= value < 1 << 31 or value % 1:
         raise ValueError("must be a whole number from 0 on")
@@ -191,7 +185,7 @@ ORDER_FIELDS: Mapping[str, Reader] = {
 PRODUCT_FIELDS: Mapping[str, Reader] = {
     "product_id": _text,
     "name": _text,
-    "active": _boolean,
+    "active": read_boolean,
     "inventory": _whole,
     "price": _price,
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from unicart.api.body import Fields, is_null
+from unicart.api.body import Fields, is_null, read_boolean
 from unicart.connectors.kit import Write
 from unicart.contract.errors import InvalidRequest
 from unicart.contract.writes import (
@@ -174,12 +174,6 @@ def _number(value: object) -> Decimal:
     return Decimal(value)
 
 
-def _boolean(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("must be true or false")
-    return value
-
-
 def _moment(value: object) -> datetime:
     try:
         moment = datetime.fromisoformat(_text(value))
@@ -194,7 +188,7 @@ READERS: Mapping[str, Callable[[object], Any]] = {
     "string": _text,
     "integer": _integer,
     "number": _number,
-    "boolean": _boolean,
+    "boolean": read_boolean,
     "date-time": _moment,
 }
 
